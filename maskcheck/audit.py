@@ -1,0 +1,315 @@
+"""The use case: open a model, probe it, explain what leaks, judge, report. Prints nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import maskcheck
+from maskcheck import loaders, rules
+from maskcheck.core.contract import Contract
+from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
+from maskcheck.core.model import Model, ModelInfo
+from maskcheck.core.report import (
+    Finding,
+    LayerState,
+    ModelReport,
+    Outcome,
+    PassportRow,
+    Report,
+    Severity,
+    Status,
+    TwinKind,
+)
+from maskcheck.core.settings import Settings
+from maskcheck.core.trace import Site
+from maskcheck.probe.battery import Battery, run
+from maskcheck.probe.explain.story import Item, Story, tell
+from maskcheck.probe.inference.infer import Inference, infer
+from maskcheck.probe.samples import Source, read_recorded
+
+Progress = Callable[[str, float], None]
+_STRETCHES = 14
+
+
+def audit(paths: Sequence[str], settings: Settings, progress: Progress | None = None) -> Report:
+    """Audit every model; one that fails becomes a report of its own and does not stop the others."""
+    progress = progress or _silent
+    models = []
+    for i, path in enumerate(paths):
+        models.append(audit_model(path, settings, _part(progress, i, len(paths), path)))
+    return Report(tuple(models), maskcheck.__version__, _environment(), _described(settings))
+
+
+def audit_model(path: str, settings: Settings, progress: Progress | None = None) -> ModelReport:
+    """Audit one model file.
+
+    Raises:
+        UsageError: the settings do not fit the model (an unknown input named, unreadable recorded inputs).
+    """
+    progress = progress or _silent
+    started = time.perf_counter()
+    model: Model | None = None
+    try:
+        progress("loading", 0.0)
+        model = loaders.load(Path(path), settings)
+        report = _audit_open(path, model, settings, progress)
+    except UsageError:
+        raise
+    except NothingToPadError as error:
+        report = _failed(path, model, Outcome.SKIPPED, error)
+    except MaskcheckError as error:
+        report = _failed(path, model, Outcome.ERROR, error)
+    finally:
+        if model is not None:
+            model.close()
+    return _timed(report, time.perf_counter() - started)
+
+
+def inspect(path: str, settings: Settings) -> tuple[Contract, ModelInfo]:
+    """The contract of a model, without auditing it."""
+    model = loaders.load(Path(path), settings)
+    try:
+        return infer(model, settings.overrides).contract, model.info
+    finally:
+        model.close()
+
+
+def _audit_open(path: str, model: Model, settings: Settings, progress: Progress) -> ModelReport:
+    progress("reading the contract", 0.05)
+    inferred = infer(model, settings.overrides)
+    inferred, model, restored = _relaxed(model, inferred, settings)
+    recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
+    source = Source(inferred.contract, settings.seed, recorded)
+    battery = run(model, inferred.contract, inferred.lengths, source, settings, _part(progress, 0.1, 1, "", 0.5))
+    story = Story()
+    if settings.explain and battery.judge is not None:
+        story = tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
+    return _judged(path, model, inferred.contract, battery, story, restored)
+
+
+def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inference, Model, tuple[str, ...]]:
+    """Make fixed lengths variable again where that is sound, so that the number of pads can be tried."""
+    fixed = {d.name: d.fixed for d in inferred.contract.dimensions.values() if d.fixed}
+    if not fixed:
+        return inferred, model, ()
+    axes = {
+        spec.name: tuple(a for name in fixed for a in spec.axes(name))
+        for spec in inferred.contract.inputs
+        if any(spec.axes(name) for name in fixed)
+    }
+    relaxed = model.relaxed(axes)
+    if relaxed is None:
+        return inferred, model, ()
+    try:
+        again = infer(relaxed, settings.overrides)
+    except MaskcheckError:
+        relaxed.close()
+        return inferred, model, ()
+    sizes = ", ".join(f"{name} = {size}" for name, size in fixed.items())
+    note = f"The file fixes {sizes}; a copy with that axis made variable gives the same answers there and was used to vary the length."
+    return again, relaxed, (note,)
+
+
+def _judged(
+    path: str, model: Model, contract: Contract, battery: Battery, story: Story, restored: tuple[str, ...]
+) -> ModelReport:
+    passport = (*battery.passport, *story.passport)
+    gating = [row for row in passport if row.gating]
+    leaking = [row for row in gating if row.status is Status.LEAKY]
+    findings = _findings(path, model, contract, battery, story)
+    if leaking:
+        outcome, reason = Outcome.LEAKY, None
+    elif not any(row.status is Status.CLEAN for row in gating):
+        outcome = Outcome.SKIPPED
+        reason = (
+            "nothing that gates could be probed: " + "; ".join(dict.fromkeys(r.reason or "?" for r in gating)) + "."
+        )
+    else:
+        outcome, reason = Outcome.CLEAN, None
+    return ModelReport(
+        path,
+        model.info.sha256,
+        model.info.format,
+        outcome,
+        reason,
+        contract,
+        passport,
+        findings,
+        story.attention,
+        _layers(story),
+        (*restored, *battery.notes, *story.notes),
+    )
+
+
+def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
+    found = [_finding(path, item, battery) for item in story.items]
+    placed = {twin for f in found for twin in f.twins}
+    for row in battery.passport:
+        if row.status is Status.LEAKY and row.gating and row.twin not in placed and not _same_leak(row, placed):
+            found.append(_unplaced(path, row))
+            placed.add(row.twin)
+    order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+    return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
+
+
+def _same_leak(row: PassportRow, placed: set[TwinKind]) -> bool:
+    return row.twin is TwinKind.EMPTY and TwinKind.MATES in placed
+
+
+def _finding(path: str, item: Item, battery: Battery) -> Finding:
+    evidence = item.evidence
+    diagnosis = rules.diagnose(evidence)
+    twins = tuple(t for t in TwinKind if t in evidence.at_site)
+    rows = [
+        r
+        for r in battery.passport
+        if r.twin in twins and r.status is Status.LEAKY and r.domain in (evidence.domain, None)
+    ]
+    worst = max(
+        (o for r in rows for o in r.outputs if o.name in item.outputs), key=lambda o: o.difference, default=None
+    )
+    return Finding(
+        diagnosis.rule.code,
+        diagnosis.rule.name,
+        _severity(rows),
+        evidence.site,
+        diagnosis.root_cause,
+        twins,
+        evidence.domain,
+        item.outputs,
+        worst.difference if worst else 0.0,
+        worst.noise_floor if worst else 0.0,
+        worst.influence if worst else None,
+        item.share,
+        diagnosis.message,
+        diagnosis.fix,
+        _fingerprint(diagnosis.rule.code, path, evidence.site),
+        item.related,
+        item.interval,
+    )
+
+
+def _severity(rows: Sequence[PassportRow]) -> Severity:
+    """Errors gate; other contents of the pads are warnings; the side nobody asked for is information."""
+    if any(r.gating for r in rows):
+        return Severity.ERROR
+    if all(r.twin is TwinKind.SIDE for r in rows):
+        return Severity.INFO
+    return Severity.WARNING
+
+
+def _unplaced(path: str, row: PassportRow) -> Finding:
+    """A leak that no layer could be named for is still a leak."""
+    rule = rules.rule("MC999")
+    worst = max(row.outputs, key=lambda o: o.difference, default=None)
+    return Finding(
+        rule.code,
+        rule.name,
+        Severity.ERROR,
+        None,
+        None,
+        (row.twin,),
+        row.domain,
+        tuple(o.name for o in row.outputs if not o.difference <= o.tolerance),
+        worst.difference if worst else 0.0,
+        worst.noise_floor if worst else 0.0,
+        worst.influence if worst else None,
+        None,
+        f"The {row.twin.value} twin leaks, but no layer could be named for it.",
+        rule.fix.get("onnx", ""),
+        _fingerprint(rule.code, path, None),
+    )
+
+
+def _fingerprint(code: str, path: str, site: Site | None) -> str:
+    text = "|".join((code, Path(path).as_posix(), site.name if site else ""))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _layers(story: Story) -> tuple[LayerState, ...]:
+    """The model in a few stretches from input to output, by module where the exporter recorded modules."""
+    if not story.sites:
+        return ()
+    named = [s for s, _ in story.sites if s.module]
+    depth = _depth([s.module or "" for s in named]) if len(named) * 2 > len(story.sites) else 0
+    stretches: list[tuple[str, list[str]]] = []
+    size = -(-len(story.sites) // _STRETCHES)
+    for i, (site, state) in enumerate(story.sites):
+        if depth:
+            name = ".".join((site.module or "").split(".")[:depth]) or (stretches[-1][0] if stretches else "input")
+            if not stretches or stretches[-1][0] != name:
+                stretches.append((name, []))
+        elif i % size == 0:
+            stretches.append((site.name, []))
+        stretches[-1][1].append(state)
+    return tuple(LayerState(name, _worst(states)) for name, states in stretches)
+
+
+def _depth(modules: Sequence[str]) -> int:
+    """The deepest level of module names that still gives only a few stretches."""
+    best = 1
+    for depth in range(1, 6):
+        runs = 0
+        last = None
+        for module in modules:
+            name = ".".join(module.split(".")[:depth])
+            runs += name != last
+            last = name
+        if runs <= _STRETCHES:
+            best = depth
+    return best
+
+
+def _worst(states: Sequence[str]) -> str:
+    return next((s for s in ("origin", "dirty") if s in states), "clean" if "clean" in states else "opaque")
+
+
+def _failed(path: str, model: Model | None, outcome: Outcome, error: MaskcheckError) -> ModelReport:
+    info = model.info if model is not None else None
+    return ModelReport(path, info.sha256 if info else None, info.format if info else "unknown", outcome, str(error))
+
+
+def _timed(report: ModelReport, seconds: float) -> ModelReport:
+    from dataclasses import replace
+
+    return replace(report, duration_s=round(seconds, 3))
+
+
+def _part(progress: Progress, index: float, count: float, label: str, width: float = 1.0) -> Progress:
+    """A progress callback that fills one part of another."""
+
+    def report(step: str, fraction: float) -> None:
+        progress(f"{label}: {step}" if label else step, (index + fraction * width) / count)
+
+    return report
+
+
+def _silent(step: str, fraction: float) -> None:
+    return None
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "device": "cpu"}
+    for name in ("numpy", "onnx", "onnxruntime", "torch", "keras", "tensorflow"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _described(settings: Settings) -> dict[str, object]:
+    return {
+        "seed": settings.seed,
+        "samples": settings.samples,
+        "require": list(settings.require),
+        "fail_on": settings.fail_on,
+        "inputs": settings.inputs,
+        "optimization": settings.optimization,
+        "provider": settings.provider,
+    }

@@ -1,0 +1,1 @@
+"""Words as types. Imports nothing else of maskcheck, and no third-party package but numpy."""

@@ -1,0 +1,132 @@
+"""The one interface every loader returns, whatever framework the model came from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from maskcheck.core.trace import Trace
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Feeds = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, numpy dtype name and declared shape of a model input or output.
+
+    Each axis of ``shape`` is an ``int`` (fixed), a ``str`` (a symbolic name such as ``"batch"``) or ``None`` (unknown).
+    ``shape`` itself is ``None`` when not even the rank is declared.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...] | None
+    optional: bool = False
+
+
+class UseKind(StrEnum):
+    """How a model input is consumed inside the graph, as far as the loader can tell without running it."""
+
+    INDEX = "index"  # looks up rows of a table; ``value`` is the number of rows
+    COMPARE = "compare"  # compared with a constant; ``value`` is that constant
+    LENGTHS = "lengths"  # read as the sequence lengths of a recurrent or attention operator
+    MASK = "mask"  # read as the mask operand of a fused attention operator; ``value`` is its rank
+    OTHER = "other"  # any other operator reads its values
+
+
+@dataclass(frozen=True, slots=True)
+class InputUse:
+    """One use of a model input by a site, seen through casts, reshapes and other operators that keep values."""
+
+    input: str
+    kind: UseKind
+    site: str
+    operation: str
+    value: float | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Where a model came from and what ran it.
+
+    ``hints`` holds facts found beside the file (``pad_token_id``, ``max_length``, ``padding_side``), and ``static``
+    holds what the graph alone shows (an LSTM without lengths, a mask input nobody reads) for rules to join to
+    behaviour.
+    """
+
+    path: str
+    format: str
+    sha256: str | None
+    framework: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    precision: str = "float32"
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    static: tuple[StaticFact, ...] = ()
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFact:
+    """Something suspicious that the graph shows without being run. Never a finding by itself."""
+
+    kind: str  # "unused-input" | "no-sequence-lens" | "baked-length" | "mask-index" | "weak-fill" | "dynamic-quantization" | ...
+    site: str | None
+    detail: str
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A loaded model: ``run`` is the deployed path, ``trace`` the instrumented one."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]: ...
+    @property
+    def uses(self) -> tuple[InputUse, ...]: ...
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """Run the model exactly as deployed and return its outputs by name.
+
+        Raises:
+            RunError: the model refused these inputs; the message is the runtime's own reason, shortened.
+        """
+        ...
+
+    def trace(
+        self,
+        feeds: Feeds,
+        patches: Mapping[str, Array] | None = None,
+        record: Collection[str] | None = None,
+    ) -> Trace:
+        """Run the instrumented copy and return what every site computed.
+
+        Args:
+            feeds: as for ``run``.
+            patches: values by tensor key. Consumers of a patched tensor read the given value; the trace still records
+                what the site itself computed, so that a caller can see whether it would have been clean.
+            record: keys of the tensors wanted; ``None`` records every tensor that depends on the feeds. Model
+            outputs are
+                always recorded.
+
+        Raises:
+            RunError: the model refused these inputs.
+            TraceError: the model cannot be instrumented.
+        """
+        ...
+
+    def relaxed(self, axes: Mapping[str, Collection[int]]) -> Model | None:
+        """Return the same model with the given fixed input axes made variable, or ``None`` where that is not sound."""
+        ...
+
+    def close(self) -> None:
+        """Free the runtime's memory. Further calls to ``run`` or ``trace`` are errors."""
+        ...

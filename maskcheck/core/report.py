@@ -1,0 +1,187 @@
+"""What an audit found, as plain data. Reporters turn it into text; nothing here prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from maskcheck.core.contract import Contract
+from maskcheck.core.trace import Site
+
+
+class TwinKind(StrEnum):
+    """The ways in which two paddings of one content can differ."""
+
+    REPEAT = "repeat"
+    CONTENT = "content"
+    LENGTH = "length"
+    SIDE = "side"
+    MATES = "mates"
+    EMPTY = "empty"
+    VALID = "valid"
+    MASK = "mask"
+    POKE = "poke"
+    POISON = "poison"
+    PRECISION = "precision"
+
+
+class Status(StrEnum):
+    """What a twin showed. ``untested`` is never ``clean``."""
+
+    CLEAN = "clean"
+    LEAKY = "leaky"
+    UNTESTED = "untested"
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Outcome(StrEnum):
+    CLEAN = "clean"
+    LEAKY = "leaky"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDifference:
+    """How far one output moved.
+
+    ``difference`` and ``noise_floor`` are max|a - b| over the valid region, in standard deviations of the reference
+    there. ``tolerance`` is the largest difference that still counts as rounding. ``influence`` is ``difference``
+    divided by what changing one real token does. ``decisions_changed`` reads "3/16" where the output's largest
+    entry, sign or nearest neighbour means something, and is ``None`` elsewhere.
+    """
+
+    name: str
+    difference: float
+    noise_floor: float
+    tolerance: float
+    influence: float | None = None
+    decisions_changed: str | None = None
+    cosine_change: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassportRow:
+    """One twin, tried or not."""
+
+    twin: TwinKind
+    variant: str
+    domain: str | None
+    status: Status
+    gating: bool
+    reason: str | None = None
+    outputs: tuple[OutputDifference, ...] = ()
+
+    @property
+    def difference(self) -> float:
+        """Largest difference over the outputs; 0.0 when none was measured."""
+        return max((o.difference for o in self.outputs), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RootCause:
+    """Where the information was lost that made an origin leak."""
+
+    site: Site | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One leak (or hazard): where, why, how much, how to mend it."""
+
+    rule: str
+    name: str
+    severity: Severity
+    site: Site | None
+    root_cause: RootCause | None
+    twins: tuple[TwinKind, ...]
+    domain: str | None
+    outputs: tuple[str, ...]
+    difference: float
+    noise_floor: float
+    influence: float | None
+    share: float | None
+    message: str
+    fix: str
+    fingerprint: str
+    related: tuple[Site, ...] = ()  # further sites of the same kind, one per layer for instance
+    interval: tuple[Site, ...] = ()  # opaque sites between the last clean one and ``site``
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionMap:
+    """How much attention valid queries pay to pads at one site.
+
+    ``pad_mass`` is (heads,): the mean over valid queries of the weight put on pads. ``axis`` says which axis of the
+    weights
+    a mask was seen on: "keys", "queries", "none" or "unknown".
+    """
+
+    site: Site
+    heads: int
+    pad_mass: tuple[float, ...]
+    axis: str
+    row_sum_error: float = 0.0
+
+    @property
+    def pad_mass_max(self) -> float:
+        return max(self.pad_mass, default=0.0)
+
+    @property
+    def pad_mass_mean(self) -> float:
+        return sum(self.pad_mass) / len(self.pad_mass) if self.pad_mass else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerState:
+    """One stretch of the model on the leak map: ``state`` is "clean", "dirty", "origin" or "opaque"."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """All that is known about one model after its audit."""
+
+    path: str
+    sha256: str | None
+    format: str
+    outcome: Outcome
+    reason: str | None = None
+    contract: Contract | None = None
+    passport: tuple[PassportRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    attention: tuple[AttentionMap, ...] = ()
+    layers: tuple[LayerState, ...] = ()
+    notes: tuple[str, ...] = ()
+    suppressed: int = 0
+    duration_s: float = 0.0
+    usage_error: bool = False
+
+    def count(self, severity: Severity) -> int:
+        return sum(f.severity is severity for f in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of ``maskcheck audit`` over one or several models."""
+
+    models: tuple[ModelReport, ...]
+    version: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def outcomes(self, outcome: Outcome) -> int:
+        return sum(m.outcome is outcome for m in self.models)
+
+    def findings(self, severity: Severity) -> int:
+        return sum(m.count(severity) for m in self.models)

@@ -1,0 +1,171 @@
+"""All twins of one model: which paddings leave its answers alone, and which do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from maskcheck.core.contract import Contract, Domain
+from maskcheck.core.errors import RunError
+from maskcheck.core.model import Model
+from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.settings import Settings
+from maskcheck.probe.compare import difference, varies
+from maskcheck.probe.noise import HEADROOM, Noise, measure
+from maskcheck.probe.observe import Judge, Observation, Pair
+from maskcheck.probe.plan import Plan, plan
+from maskcheck.probe.runner import Answers, Call, Runner, unpadded
+from maskcheck.probe.samples import Source, change_position
+from maskcheck.probe.twins import content, length, masks, mates, sides
+from maskcheck.probe.twins.bench import Bench, valid_lengths
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """What all twins showed. ``dead`` are the real positions (fractions of the length) that move no output at all."""
+
+    observations: tuple[Observation, ...]
+    judge: Judge | None
+    plans: tuple[Plan, ...]
+    notes: tuple[str, ...] = ()
+    dead: tuple[float, ...] = ()
+    benches: tuple[Bench, ...] = field(default_factory=tuple)
+
+    @property
+    def passport(self) -> tuple[PassportRow, ...]:
+        return tuple(o.row for o in self.observations)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(o.pair for o in self.observations if o.pair is not None)
+
+
+def run(
+    model: Model, contract: Contract, working: dict[str, int], source: Source, settings: Settings, progress: Progress
+) -> Battery:
+    """Run every twin that makes sense for ``contract``."""
+    runner = Runner(model, contract)
+    plans = tuple(plan(contract, domain, working) for domain in contract.domains)
+    observations: list[Observation] = []
+    notes: list[str] = []
+    dead: tuple[float, ...] = ()
+    benches: list[Bench] = []
+    judge: Judge | None = None
+    for i, chosen in enumerate(plans):
+        progress(f"measuring noise ({chosen.domain.name})", i / len(plans))
+        rows = source.rows(
+            runner.batch_size(settings.samples) if runner.contract.fixed_batch else settings.samples, chosen.valid
+        )
+        base = unpadded(rows) if not chosen.fixed else padded_alike(chosen, rows)
+        reference = runner.valid(base)
+        repeated, stable = _repeat(runner, base, reference, chosen.domain)
+        observations.append(repeated)
+        if not stable:
+            notes.append(
+                "The model answers the same input differently each time: dropout left on, sampling or kept state."
+            )
+            observations += [
+                _after_unstable(twin, chosen.domain, settings) for twin in (TwinKind.LENGTH, TwinKind.MATES)
+            ]
+            continue
+        noise = measure(model, runner, base, reference, settings.seed)
+        if noise.reason:
+            notes.append(noise.reason)
+        effects, alive = _token_effects(runner, chosen, base, reference, noise)
+        judge = Judge(runner, noise, effects, alive)
+        bench = Bench(model, runner, judge, chosen, source, settings, base, reference)
+        benches.append(bench)
+        if not alive:
+            observations += [_not_reacting(twin, chosen.domain, settings) for twin in (TwinKind.LENGTH, TwinKind.MATES)]
+            continue
+        if silent := sorted(set(reference) - alive):
+            notes.append(f"untested: {', '.join(silent)} did not react to any real input")
+        for step, (name, twin) in enumerate(_TWINS):
+            progress(f"{name} twins ({chosen.domain.name})", (i + (step + 1) / (len(_TWINS) + 1)) / len(plans))
+            observations += list(_guarded(twin, bench, name))
+        dead = dead or masks.dead_positions(bench)
+    return Battery(tuple(observations), judge, plans, tuple(dict.fromkeys(notes)), dead, tuple(benches))
+
+
+_TWINS: tuple[tuple[str, Callable[[Bench], Iterator[Observation]]], ...] = (
+    ("length", length.length),
+    ("content", content.content),
+    ("mates", mates.mates),
+    ("empty", mates.empty),
+    ("side", sides.side),
+    ("valid", masks.valid),
+    ("mask", masks.mask),
+    ("poison", content.poison),
+)
+
+
+def _guarded(twin: Callable[[Bench], Iterator[Observation]], bench: Bench, name: str) -> Iterator[Observation]:
+    """A model that refuses one twin is still audited with the others."""
+    try:
+        yield from twin(bench)
+    except RunError as error:
+        reason = f"the model refused it: {error.message}"
+        yield bench.untested(TwinKind(name), "-", reason)
+
+
+def padded_alike(chosen: Plan, rows: tuple) -> Call:  # type: ignore[type-arg]
+    """The reference of a model whose length is fixed: padded with the pad value, since no unpadded run exists."""
+    call = unpadded(rows)
+    return Call(
+        call.rows,
+        replace(call.padding, totals=chosen.few, sides={d: chosen.domain.side for d in valid_lengths(chosen)}),
+    )
+
+
+def _repeat(runner: Runner, base: Call, reference: Answers, domain: Domain) -> tuple[Observation, bool]:
+    again = runner.valid(base)
+    worst = max((difference(reference[name], again[name]) for name in reference), default=0.0)
+    stable = worst == 0.0 or worst < 1e-6
+    row = PassportRow(
+        TwinKind.REPEAT,
+        "same input twice",
+        domain.name,
+        Status.CLEAN if stable else Status.LEAKY,
+        False,
+        None if stable else f"the same input gives answers {worst:.2g} sd apart",
+    )
+    return Observation(row), stable
+
+
+def _after_unstable(twin: TwinKind, domain: Domain, settings: Settings) -> Observation:
+    reason = "the model disagrees with itself on the same input, so no padding difference can be told from that"
+    return Observation(PassportRow(twin, "right", domain.name, Status.UNTESTED, twin.value in settings.require, reason))
+
+
+def _not_reacting(twin: TwinKind, domain: Domain, settings: Settings) -> Observation:
+    reason = "no output reacts to a change of real content, so an unchanged answer says nothing"
+    return Observation(PassportRow(twin, "right", domain.name, Status.UNTESTED, twin.value in settings.require, reason))
+
+
+def _token_effects(
+    runner: Runner, chosen: Plan, base: Call, reference: Answers, noise: Noise
+) -> tuple[dict[str, float], frozenset[str]]:
+    """What changing one real token does to every output, and which outputs react at all.
+
+    The effect is the median over several positions of the largest change over the rows.
+    """
+    dimension = chosen.domain.dimensions[0].name
+    length = chosen.valid[dimension]
+    positions = sorted({0, length // 3, length // 2, length - 1})
+    gaps: dict[str, list[float]] = {name: [] for name in reference}
+    for position in positions:
+        rows = tuple(change_position(runner.contract, row, dimension, position, seed=11) for row in base.rows)
+        answers = runner.valid(Call(rows, base.padding, base.seed))
+        for name in reference:
+            gaps[name].append(difference(reference[name], answers[name]))
+    effects, alive = {}, set()
+    for name, found in gaps.items():
+        real = [g for g in found if np.isfinite(g) and g > HEADROOM * noise.floors[name].rounding]
+        effects[name] = float(np.median(real)) if real else 0.0
+        if real and varies(reference[name]):
+            alive.add(name)
+    return effects, frozenset(alive)

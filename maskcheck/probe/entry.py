@@ -1,0 +1,110 @@
+"""Where integer content first becomes numbers: the tensors to perturb when ids themselves must stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskcheck.core.contract import BATCH, Contract, InputContract, Role
+from maskcheck.core.model import Array, Model, UseKind
+from maskcheck.core.trace import Trace
+from maskcheck.probe.layout import assemble, validity
+from maskcheck.probe.runner import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A floating tensor made directly from an input: an embedding lookup, or a feature input itself (``site``
+    empty).
+    """
+
+    key: str
+    input: InputContract
+    site: str
+
+
+def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]:
+    """All entries of ``model``: feature inputs, and the embedding of every token input."""
+    found = [Entry(spec.name, spec, "") for spec in contract.inputs if spec.role is Role.FEATURES]
+    made_by = {site.name: site for site in trace.sites}
+    for use in model.uses:
+        spec = next((s for s in contract.inputs if s.name == use.input), None)
+        if spec is None or spec.role is not Role.TOKENS or use.kind is not UseKind.INDEX or use.site not in made_by:
+            continue
+        for key in made_by[use.site].outputs:
+            value = trace.tensors.get(key)
+            if value is not None and np.issubdtype(value.dtype, np.floating):
+                found.append(Entry(key, spec, use.site))
+                break
+    return tuple(found)
+
+
+def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int) -> dict[str, Array]:
+    """Patches that move every entry value one unit in the last place up, down or not at all, at random."""
+    rng = np.random.default_rng(seed)
+    patches = {}
+    for entry in found:
+        value = trace.tensors[entry.key]
+        if not np.issubdtype(value.dtype, np.floating):
+            continue
+        step = rng.integers(-1, 2, size=value.shape).astype(value.dtype)
+        patches[entry.key] = np.where(
+            step == 0, value, np.nextafter(value, np.where(step > 0, np.inf, -np.inf).astype(value.dtype))
+        ).astype(value.dtype)
+    return patches
+
+
+def pad_rows_changed(
+    contract: Contract, call: Call, trace: Trace, found: tuple[Entry, ...], fill: Array | float | None, seed: int
+) -> dict[str, Array]:
+    """Patches in which every pad of the token inputs has another embedding row; ids and masks stay.
+
+    ``fill`` is the value of all features of that row; ``None`` draws a row of the entry's own scale.
+    """
+    rng = np.random.default_rng(seed)
+    patches = {}
+    for entry in found:
+        if not entry.site:
+            continue
+        value = trace.tensors[entry.key].copy()
+        pads = pad_positions(entry.input, call)
+        if value.shape[: pads.ndim] != pads.shape:
+            if value.shape[0] != pads.size:
+                continue
+            pads = pads.ravel()  # the lookup works on flattened ids
+        row = rng.standard_normal(value.shape[pads.ndim :]) * (float(value.std()) or 1.0) * 2 if fill is None else fill
+        value[pads] = np.asarray(row).astype(value.dtype)
+        patches[entry.key] = value
+    return patches
+
+
+def pad_positions(spec: InputContract, call: Call) -> Array:
+    """Boolean array of the shape of input ``spec`` in ``call``: true where padding stands."""
+    rows = call.rows if BATCH in spec.dims else call.rows[:1]
+    shape = tuple(
+        len(rows) if label == BATCH else call.padding.totals[label] if label is not None else spec.shape[i]
+        for i, label in enumerate(spec.dims)
+    )
+    pads = np.zeros(shape, dtype=bool)
+    for axis, label in enumerate(spec.dims):
+        if label in (BATCH, None):
+            continue
+        assert label is not None
+        invalid = ~validity(rows, call.padding, label)
+        view = [1] * len(shape)
+        view[axis] = shape[axis]
+        if BATCH in spec.dims:
+            batch_axis = spec.dims.index(BATCH)
+            view[batch_axis] = shape[batch_axis]
+            invalid = invalid if batch_axis < axis else invalid.T
+        else:
+            invalid = invalid[0]
+        pads |= invalid.reshape(view)
+    return pads
+
+
+def feeds(contract: Contract, call: Call) -> Mapping[str, Array]:
+    """The arrays of a call, for ``Model.trace``."""
+    return assemble(contract, call.rows, call.padding, call.seed)

@@ -1,0 +1,143 @@
+"""Aligning a tensor between two runs of different padding, batch or side, and cutting out what should be equal.
+
+An axis is known by how its size changes: sizes that differ between an unpadded and a padded run are sequence axes,
+sizes that differ between a row alone and the same row among mates are batch axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from maskcheck.core.contract import Side
+from maskcheck.core.model import Array
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How one run lays out its rows: whether it is padded, on which side, how many rows, and which row is looked at."""
+
+    padded: bool
+    side: Side = Side.RIGHT
+    rows: int = 1
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Axes of one tensor. ``sequence`` maps an axis to its size (unpadded, padded) with one row; ``batch`` is the
+    row axis.
+    """
+
+    sequence: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How to read a merged axis: ``rows_first`` for (rows * time), ``blocks`` for (channels * time) rather than
+    (time * channels).
+    """
+
+    rows_first: bool = True
+    blocks: bool = False
+
+
+MODES = tuple(Mode(r, b) for r, b in product((True, False), (False, True)))
+
+
+def learn(short: Shape, long: Shape, many: Shape | None, rows: int) -> Axes | None:
+    """Axes from shapes: one unpadded row, one padded row, ``rows`` padded rows. ``None``: ranks differ, not
+    alignable.
+    """
+    if len(short) != len(long) or (many is not None and len(many) != len(long)):
+        return None
+    sequence = {i: (s, t) for i, (s, t) in enumerate(zip(short, long, strict=True)) if s != t}
+    if any(s > t for s, t in sequence.values()):
+        return None
+    batch = None
+    if many is not None:
+        grown = [i for i, (one, several) in enumerate(zip(long, many, strict=True)) if one != several]
+        if len(grown) > 1 or (grown and many[grown[0]] != long[grown[0]] * rows):
+            return None
+        batch = grown[0] if grown else None
+    return Axes(sequence, batch)
+
+
+def guess(shape: Shape, valid: Mapping[int, int], rows: int) -> Axes:
+    """Axes by size alone, for a model whose length cannot vary. ``valid`` maps padded totals to valid lengths.
+
+    Where several axes have the telling size all are taken: the compared block is smaller then, never wrong.
+    """
+    sequence: dict[int, tuple[int, int]] = {}
+    for axis, size in enumerate(shape):
+        if axis == 0 and size == rows:
+            continue
+        for total, length in valid.items():
+            if size == total:
+                sequence[axis] = (length, total)
+            elif size % total == 0 and size > total and axis == len(shape) - 1 and len(shape) <= 2:
+                sequence[axis] = (length * (size // total), size)  # time merged with features by a Flatten
+    return Axes(sequence, 0 if shape and shape[0] == rows and rows > 1 else None)
+
+
+def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]) -> Array | None:
+    """The part of ``array`` that holds one row's valid positions, as a view; ``None`` where it does not fit.
+
+    ``ratio`` is (valid, total) of the dimension, to split merged axes by.
+    """
+    if view.rows > 1 and axes.batch is not None:
+        taken = _take_row(array, axes.batch, view, mode)
+        if taken is None:
+            return None
+        array = taken
+    if not view.padded:
+        return array
+    for axis, (short, long) in axes.sequence.items():
+        if axis >= array.ndim or array.shape[axis] != long:
+            return None
+        if mode.blocks and long != ratio[1]:
+            blocked = _cut_blocks(array, axis, short, long, view.side, ratio)
+            if blocked is None:
+                return None
+            array = blocked
+            continue
+        index: list[slice] = [slice(None)] * array.ndim
+        index[axis] = slice(0, short) if view.side is Side.RIGHT else slice(long - short, long)
+        array = array[tuple(index)]
+    return array
+
+
+def _take_row(array: Array, axis: int, view: View, mode: Mode) -> Array | None:
+    size = array.shape[axis]
+    if size % view.rows:
+        return None
+    per_row = size // view.rows
+    lead: list[slice] = [slice(None)] * axis
+    if mode.rows_first:
+        return array[(*lead, slice(view.row * per_row, (view.row + 1) * per_row))]
+    return array[(*lead, slice(view.row, None, view.rows))]
+
+
+def _cut_blocks(array: Array, axis: int, short: int, long: int, side: Side, ratio: tuple[int, int]) -> Array | None:
+    """Read an axis of ``channels * total`` as blocks and keep the valid part of each."""
+    valid, total = ratio
+    if long % total or short % valid or long // total != short // valid:
+        return None
+    shape = (*array.shape[:axis], long // total, total, *array.shape[axis + 1 :])
+    split = array.reshape(shape)
+    index: list[slice] = [slice(None)] * split.ndim
+    index[axis + 1] = slice(0, valid) if side is Side.RIGHT else slice(total - valid, total)
+    return split[tuple(index)]
+
+
+def reshape_like(reference: Array, shape: Shape) -> Array | None:
+    """The unpadded counterpart of a block cut has its blocks still merged."""
+    if reference.shape == shape:
+        return reference
+    return reference.reshape(shape) if int(np.prod(reference.shape)) == int(np.prod(shape)) else None

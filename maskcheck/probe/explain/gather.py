@@ -1,0 +1,175 @@
+"""Evidence for the rules: the origin, its tensors, its neighbours, and how its error is spread."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from maskcheck.core.contract import Contract, Role
+from maskcheck.core.evidence import Evidence, Spread, TensorFacts
+from maskcheck.core.model import Array, InputUse, Model, UseKind
+from maskcheck.core.report import AttentionMap, TwinKind
+from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.probe.explain.align import Axes, View
+from maskcheck.probe.explain.dirt import State, TensorState
+from maskcheck.probe.explain.origins import Graph, Origin
+from maskcheck.probe.explain.session import Session
+
+_NEAR = 12
+_THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT)
+_MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
+
+
+def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignored: Collection[str]) -> frozenset[str]:
+    """Tensors that say where padding is and nothing else: made from masks, lengths, or ids compared with a constant."""
+    masks = {spec.name for spec in contract.inputs if spec.role in _MASK_ROLES}
+    comparing = {use.site for use in uses if use.kind is UseKind.COMPARE}
+    for site in graph.sites:
+        if site.name in comparing:
+            masks |= set(site.outputs)
+            continue
+        carried = [
+            k for k in site.inputs if k not in ignored and (k in graph.maker or k in {s.name for s in contract.inputs})
+        ]
+        if carried and all(k in masks for k in carried) and any(k in masks for k in carried):
+            masks |= set(site.outputs)
+    return frozenset(masks)
+
+
+def facts(session: Session, keys: Collection[str], masks: Collection[str]) -> dict[str, TensorFacts]:
+    """What is known about the given tensors."""
+    found = {}
+    trace = session.twin
+    for key in keys:
+        value = trace.tensors.get(key)
+        if value is None:
+            continue
+        axes = session.alignment.axes.get(key) or Axes()
+        state = session.states.get(key)
+        found[key] = TensorFacts(
+            tuple(value.shape),
+            tuple(axes.sequence),
+            axes.batch,
+            key in trace.shape_only,
+            key in trace.constants,
+            masked_nearby(session.graph, key, masks),
+            _zero_at_pads(value, axes, session.alignment.twin),
+            state.gap if state is not None and state.state is State.DIRTY else 0.0,
+            str(value.dtype),
+        )
+    return found
+
+
+def masked_nearby(graph: Graph, key: str, masks: Collection[str]) -> bool:
+    """Whether a mask is applied to a tensor right where it is made, looking through element-wise and layout
+    operators.
+    """
+    seen, stack = set(), [key]
+    while stack:
+        current = stack.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if current in masks:
+            return True
+        site = graph.maker.get(current)
+        if site is not None and (site.kind in _THROUGH or (current == key and site.kind is OperationKind.SOFTMAX)):
+            stack += site.inputs
+    return False
+
+
+def _zero_at_pads(value: Array, axes: Axes, view: View) -> bool:
+    """Whether every pad position holds exactly 0 (and not every position does)."""
+    if not axes.sequence or not view.padded:
+        return False
+    axis, (short, long) = next(iter(axes.sequence.items()))
+    if value.shape[axis] != long or not np.any(value):
+        return False
+    index: list[slice] = [slice(None)] * value.ndim
+    index[axis] = slice(short, long) if view.side.value == "right" else slice(0, long - short)
+    return not np.any(value[tuple(index)])
+
+
+def spread(session: Session, site: Site) -> Spread:
+    """How the error at an origin lies over its valid positions."""
+    for key in site.outputs:
+        axes, state = session.alignment.axes.get(key), session.states.get(key)
+        if axes is None or state is None or key not in session.reference.tensors or key not in session.twin.tensors:
+            continue
+        parts = session.alignment.parts(key, session.reference.tensors[key], session.twin.tensors[key], state.mode)
+        if parts is None:
+            continue
+        if not axes.sequence:
+            return Spread.POOLED
+        gap = np.abs(parts[0].astype(np.float64) - parts[1].astype(np.float64))
+        axis = min(axes.sequence)
+        if axis >= gap.ndim:
+            return Spread.POOLED
+        profile = np.nan_to_num(gap, posinf=0.0).max(axis=tuple(i for i in range(gap.ndim) if i != axis))
+        return _shape_of(profile if session.alignment.twin.side.value == "right" else profile[::-1])
+    return Spread.POOLED
+
+
+def _shape_of(profile: Array) -> Spread:
+    """From the error per valid position, the pads following the last one."""
+    top = float(profile.max(initial=0.0))
+    if top == 0.0 or profile.size < 3:
+        return Spread.UNIFORM
+    half = profile.size // 2
+    near, far = float(profile[half:].max()), float(profile[:half].max())
+    if int(profile.argmax()) >= profile.size - 2 and far < 0.2 * top:
+        return Spread.BOUNDARY
+    if int(profile.argmax()) <= 1 and near < 0.2 * top:
+        return Spread.START
+    return Spread.UNIFORM if float(np.median(profile)) > 0.05 * top else Spread.LOCAL
+
+
+def evidence(
+    session: Session,
+    model: Model,
+    origin: Origin,
+    at_site: Mapping[TwinKind, float],
+    at_outputs: Mapping[TwinKind, float],
+    variants: Mapping[str, float],
+    attention: AttentionMap | None,
+    dead: tuple[float, ...],
+    masks: Collection[str],
+) -> Evidence:
+    """All that the rules may look at for one origin."""
+    graph, site = session.graph, origin.site
+    upstream, downstream = graph.upstream(site, _NEAR), graph.downstream(site, _NEAR)
+    near = {k for s in (site, *upstream, *downstream) for k in (*s.inputs, *s.outputs)}
+    return Evidence(
+        site=site,
+        twin=session.pair.twin,
+        at_site=dict(at_site),
+        at_outputs=dict(at_outputs),
+        tensors=facts(session, near, masks),
+        contract=session.contract,
+        framework=model.info.framework,
+        spread=spread(session, site),
+        upstream=upstream,
+        downstream=downstream,
+        attention=attention,
+        static=model.info.static,
+        conflicts=session.contract.conflicts,
+        dead_positions=dead,
+        domain=session.pair.domain,
+        variants=dict(variants),
+        exact_content=TwinKind.CONTENT in at_outputs,
+    )
+
+
+def layer_states(trace: Trace, found: Mapping[str, TensorState]) -> dict[str, str]:
+    """ "clean", "dirty" or "opaque" per site, for the leak map."""
+    states = {}
+    for site in trace.sites:
+        own = [found[k].state for k in site.outputs if k in found]
+        if State.DIRTY in own:
+            states[site.name] = "dirty"
+        elif State.CLEAN in own:
+            states[site.name] = "clean"
+        elif State.OPAQUE in own:
+            states[site.name] = "opaque"
+    return states

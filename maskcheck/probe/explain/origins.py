@@ -1,0 +1,134 @@
+"""Origins: dirty sites that no dirty input explains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.probe.explain.dirt import State, TensorState
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Who makes and who reads each tensor of a trace."""
+
+    sites: tuple[Site, ...]
+    maker: Mapping[str, Site]
+    readers: Mapping[str, tuple[Site, ...]]
+
+    @classmethod
+    def of(cls, trace: Trace) -> Graph:
+        readers: dict[str, list[Site]] = {}
+        for site in trace.sites:
+            for key in site.inputs:
+                readers.setdefault(key, []).append(site)
+        maker = {key: site for site in trace.sites for key in site.outputs}
+        return cls(trace.sites, maker, {key: tuple(found) for key, found in readers.items()})
+
+    def live(self, outputs: Collection[str]) -> frozenset[str]:
+        """Keys from which one of ``outputs`` is computed, those included."""
+        seen, stack = set(outputs), list(outputs)
+        while stack:
+            site = self.maker.get(stack.pop())
+            for key in site.inputs if site else ():
+                if key not in seen:
+                    seen.add(key)
+                    stack.append(key)
+        return frozenset(seen)
+
+    def upstream(self, site: Site, limit: int) -> tuple[Site, ...]:
+        """The nearest sites that feed ``site``, breadth first."""
+        return self._walk(
+            [self.maker[k] for k in site.inputs if k in self.maker],
+            limit,
+            lambda s: [self.maker[k] for k in s.inputs if k in self.maker],
+        )
+
+    def downstream(self, site: Site, limit: int) -> tuple[Site, ...]:
+        """The nearest sites that read from ``site``, breadth first."""
+        return self._walk(
+            [r for k in site.outputs for r in self.readers.get(k, ())],
+            limit,
+            lambda s: [r for k in s.outputs for r in self.readers.get(k, ())],
+        )
+
+    @staticmethod
+    def _walk(first, limit, following) -> tuple[Site, ...]:  # type: ignore[no-untyped-def]
+        found: dict[str, Site] = {}
+        queue = list(first)
+        while queue and len(found) < limit:
+            site = queue.pop(0)
+            if site.name not in found:
+                found[site.name] = site
+                queue += following(site)
+        return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A site where padding gets in, with the opaque sites just before it, if any."""
+
+    site: Site
+    gap: float
+    interval: tuple[Site, ...] = ()
+
+
+def origins(
+    graph: Graph, found: Mapping[str, TensorState], live: Collection[str], patched: Collection[str] = ()
+) -> list[Origin]:
+    """All origins among the live sites, in order. A patched tensor counts as clean for those who read it."""
+    result = []
+    for site in graph.sites:
+        gaps = [found[k].gap for k in site.outputs if k in live and k in found and found[k].state is State.DIRTY]
+        if not gaps:
+            continue
+        dirty, interval = _explained(graph, found, site, patched)
+        if not dirty:
+            result.append(Origin(site, max(gaps), interval))
+    return result
+
+
+def _explained(
+    graph: Graph, found: Mapping[str, TensorState], site: Site, patched: Collection[str]
+) -> tuple[bool, tuple[Site, ...]]:
+    """Whether some input is dirty, looking through opaque tensors to what they were made from."""
+    seen: set[str] = set()
+    passed: dict[str, Site] = {}
+    stack = list(site.inputs)
+    while stack:
+        key = stack.pop()
+        if key in seen or key in patched:
+            continue
+        seen.add(key)
+        state = found[key].state if key in found else State.OPAQUE
+        if state is State.DIRTY:
+            return True, ()
+        if state is State.OPAQUE and (maker := graph.maker.get(key)) is not None:
+            passed[maker.name] = maker
+            stack.extend(maker.inputs)
+    return False, tuple(reversed(passed.values()))
+
+
+def signature(graph: Graph, site: Site) -> tuple[object, ...]:
+    """What makes sites of repeated layers alike: the operation and its neighbours' operations."""
+    before = tuple(sorted(graph.maker[k].operation for k in site.inputs if k in graph.maker))
+    after = tuple(sorted({r.operation for k in site.outputs for r in graph.readers.get(k, ())}))
+    return (site.operation, before, after, str(site.attributes.get("axis")), str(site.attributes.get("axes")))
+
+
+def siblings(graph: Graph, site: Site, live: Collection[str]) -> list[Site]:
+    """Other live sites with the same signature: the same operation in other layers."""
+    if site.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT):
+        return []  # too common to guess from; found one after another instead
+    wanted = signature(graph, site)
+    return [
+        s
+        for s in graph.sites
+        if s.name != site.name and any(k in live for k in s.outputs) and signature(graph, s) == wanted
+    ]
+
+
+def in_order(graph: Graph, sites: Sequence[Site]) -> list[Site]:
+    rank = {site.name: i for i, site in enumerate(graph.sites)}
+    return sorted(sites, key=lambda s: rank.get(s.name, 0))

@@ -1,0 +1,111 @@
+"""Find the origins of a leak, patch them, look again: what lies behind the first ones, and how much each explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from maskcheck.core.trace import Site
+from maskcheck.probe.explain.dirt import TensorState
+from maskcheck.probe.explain.origins import Origin, in_order, origins, siblings, signature
+from maskcheck.probe.explain.session import Session
+
+_ROUNDS = 10
+_MOST_GROUPS = 6
+_NEGLIGIBLE = 0.01
+"""A site whose patch removes less than this share, alone and after all others, explains nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Origins of one kind, one per layer for instance, with the share of the leak that goes when all are patched."""
+
+    first: Origin
+    others: tuple[Origin, ...] = ()
+    share: float | None = None
+
+    @property
+    def sites(self) -> list[Site]:
+        return [self.first.site, *(o.site for o in self.others)]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All groups behind one leak, the share they explain together, and the states of the unpatched twin."""
+
+    groups: tuple[Group, ...]
+    explained: float | None
+    states: dict[str, TensorState] = field(default_factory=dict)
+
+
+def explain(session: Session) -> Explanation:
+    """Peel the leak: origins, then the origins that were hidden behind them, until nothing leaks or nothing is
+    found.
+    """
+    found, remaining = _peel(session)
+    groups = _grouped(session, found)
+    if not groups or session.leak == 0.0:
+        return Explanation(tuple(groups), None, session.states)
+    explained = _share(session.leak, remaining)
+    if len(groups) == 1:
+        return Explanation((Group(groups[0].first, groups[0].others, explained),), explained, session.states)
+    kept = [g for g in (_confirm(session, groups, g) for g in groups[:_MOST_GROUPS]) if g is not None]
+    return Explanation(tuple(kept) or tuple(groups[:1]), explained, session.states)
+
+
+def _peel(session: Session) -> tuple[dict[str, Origin], float]:
+    """All origins by site name, and the leak that remains when they are patched.
+
+    Sites like a new origin (the same operation in other layers) are patched along with it, on suspicion: since a
+    trace records what a patched site computed itself, the next look shows which of them really are origins, and the
+    others are dropped.
+    """
+    graph, live = session.graph, session.live
+    confirmed: dict[str, Origin] = {}
+    patched: dict[str, Site] = {}
+    rejected: set[str] = set()
+    states, leak = session.states, session.leak
+    for _ in range(_ROUNDS):
+        fresh = origins(graph, states, live, {k for s in patched.values() for k in s.outputs})
+        new = [o for o in fresh if o.site.name not in confirmed]
+        confirmed |= {o.site.name: o for o in new}
+        rejected |= set(patched) - set(confirmed)
+        wanted = {name: o.site for name, o in confirmed.items()}
+        for origin in new:
+            wanted |= {s.name: s for s in siblings(graph, origin.site, live) if s.name not in rejected}
+        if set(wanted) == set(patched):
+            break
+        states, leak = session.retrace(wanted.values())
+        patched = wanted
+        if not _unexplained(session, leak) and set(wanted) == set(confirmed):
+            break
+    return confirmed, leak
+
+
+def _unexplained(session: Session, leak: float) -> bool:
+    return leak > _NEGLIGIBLE * session.leak
+
+
+def _share(leak: float, left: float) -> float:
+    """The part of ``leak`` that is gone when ``left`` remains, between 0 and 1; NaN leaks are all or nothing."""
+    if leak == float("inf"):
+        return 0.0 if left == float("inf") else 1.0
+    return min(1.0, max(0.0, 1.0 - left / leak))
+
+
+def _grouped(session: Session, found: dict[str, Origin]) -> list[Group]:
+    ordered = in_order(session.graph, [o.site for o in found.values()])
+    groups: dict[tuple[object, ...], list[Origin]] = {}
+    for site in ordered:
+        groups.setdefault(signature(session.graph, site), []).append(found[site.name])
+    return [Group(members[0], tuple(members[1:])) for members in groups.values()]
+
+
+def _confirm(session: Session, groups: list[Group], group: Group) -> Group | None:
+    """Patch the group alone, and all the others without it; drop it when neither changes anything."""
+    _, left = session.retrace(group.sites, record=())
+    share = _share(session.leak, left)
+    others = [s for g in groups if g is not group for s in g.sites]
+    _, by_itself = session.retrace(others, record=())
+    if share < _NEGLIGIBLE and not _unexplained(session, by_itself):
+        return None
+    return Group(group.first, group.others, share)

@@ -1,0 +1,270 @@
+"""The whole explanation of one model: every leaking twin traced, origins merged across twins, attention maps read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from maskcheck.core.contract import Contract, Side
+from maskcheck.core.errors import RunError, TraceError
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.model import Model
+from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
+from maskcheck.core.trace import Site
+from maskcheck.probe.battery import Battery
+from maskcheck.probe.compare import difference
+from maskcheck.probe.entry import feeds
+from maskcheck.probe.explain.align import Axes, View, guess, learn
+from maskcheck.probe.explain.attention import maps
+from maskcheck.probe.explain.gather import evidence, layer_states, pure_masks
+from maskcheck.probe.explain.origins import origins
+from maskcheck.probe.explain.peel import Explanation, Group, explain
+from maskcheck.probe.explain.poke import poke
+from maskcheck.probe.explain.session import Ground, Session, ground, open_session
+from maskcheck.probe.observe import Observation, Pair
+
+_ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
+"""Twins whose leaks are explained, the gating ones first. Poison is a hygiene check and has no origin worth naming."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One origin (with its like in other layers) and what is known of it. ``share`` is ``None`` where it was not
+    confirmed.
+    """
+
+    evidence: Evidence
+    related: tuple[Site, ...]
+    interval: tuple[Site, ...]
+    share: float | None
+    outputs: tuple[str, ...]
+    gating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All items, attention maps, the state of every site in the main twin, and notes for the reader."""
+
+    items: tuple[Item, ...] = ()
+    attention: tuple[AttentionMap, ...] = ()
+    sites: tuple[tuple[Site, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    passport: tuple[PassportRow, ...] = ()
+
+
+@dataclass(slots=True)
+class _Telling:
+    model: Model
+    contract: Contract
+    battery: Battery
+    seed: int
+    items: dict[str, Item] = field(default_factory=dict)
+    attention: tuple[AttentionMap, ...] = ()
+    sites: tuple[tuple[Site, str], ...] = ()
+    notes: list[str] = field(default_factory=list)
+    passport: list[PassportRow] = field(default_factory=list)
+    grounds: dict[object, Ground] = field(default_factory=dict)
+
+
+def tell(
+    model: Model, contract: Contract, battery: Battery, seed: int, progress: Callable[[str, float], None]
+) -> Story:
+    """Explain every leak the battery saw. Never raises for a model that cannot be traced: the notes say so instead."""
+    telling = _Telling(model, contract, battery, seed)
+    pairs = _chosen(battery)
+    try:
+        _look_inside(telling)
+        for i, (observation, pair) in enumerate(pairs):
+            progress(f"explaining the {pair.twin.value} leak", i / len(pairs))
+            _explain(telling, observation, pair)
+    except (TraceError, RunError) as error:
+        telling.notes.append(f"The explanation is incomplete: {error.message}")
+    return Story(
+        tuple(telling.items.values()),
+        telling.attention,
+        telling.sites,
+        tuple(dict.fromkeys(telling.notes)),
+        tuple(telling.passport),
+    )
+
+
+def _chosen(battery: Battery) -> list[tuple[Observation, Pair]]:
+    """One pair per twin and domain, gating rows before others, in the order of the passport."""
+    found: dict[tuple[TwinKind, str | None], tuple[Observation, Pair]] = {}
+    ranked = sorted(battery.observations, key=lambda o: not o.row.gating)
+    for observation in ranked:
+        if observation.pair is not None and observation.row.twin in _ORDER:
+            found.setdefault((observation.row.twin, observation.row.domain), (observation, observation.pair))
+    return sorted(found.values(), key=lambda f: (not f[0].row.gating, _ORDER.index(f[0].row.twin)))
+
+
+def _batch(telling: _Telling) -> int:
+    return telling.battery.judge.runner.batch_size(1) if telling.battery.judge else 1
+
+
+def _ground(telling: _Telling, pair: Pair) -> Ground:
+    plan = next(p for p in telling.battery.plans if p.domain.name == pair.domain)
+    row = pair.reference.rows[min(pair.row, len(pair.reference.rows) - 1)]
+    key = (pair.domain, tuple(row.lengths.items()), tuple(pair.other.padding.totals.items()), id(row))
+    if key not in telling.grounds:
+        telling.grounds.clear()  # one at a time: each holds two traces
+        telling.grounds[key] = ground(telling.model, telling.contract, pair, plan.fixed, _batch(telling), telling.seed)
+    return telling.grounds[key]
+
+
+def _look_inside(telling: _Telling) -> None:
+    """Attention on pads and poked hidden states, from one padded row of every domain.
+
+    Also the check that the instrumented copy answers like the deployed file.
+    """
+    for bench in telling.battery.benches:
+        call = bench.padded(bench.rows[:1], bench.plan.few)
+        pair = Pair(TwinKind.LENGTH, "attention", bench.domain, bench.base, call, 0, 0.0)
+        base = _ground(telling, pair)
+        axes = _single_axes(base, _batch(telling))
+        telling.attention += tuple(
+            m
+            for m in maps(base.long, axes, View(True, Side.RIGHT, 1))
+            if m.site.name not in {a.site.name for a in telling.attention}
+        )
+        telling.passport.append(poke(telling.model, telling.contract, base, axes, bench.domain, telling.seed))
+        if not telling.sites:
+            telling.sites = tuple((site, "clean") for site in base.long.sites)
+            _check_agreement(telling, base)
+
+
+def _single_axes(base: Ground, rows: int) -> dict[str, Axes | None]:
+    """Axes of every tensor of the padded row."""
+    lengths = {
+        base.single.padding.totals[n]: v
+        for n, v in base.single.rows[0].lengths.items()
+        if base.single.padding.totals[n] != v
+    }
+    axes: dict[str, Axes | None] = {}
+    for key, value in base.long.tensors.items():
+        if base.short is None:
+            axes[key] = guess(value.shape, lengths, rows)
+        else:
+            short = base.short.tensors.get(key)
+            axes[key] = None if short is None else learn(short.shape, value.shape, None, 1)
+    return axes
+
+
+def _check_agreement(telling: _Telling, base: Ground) -> None:
+    judge = telling.battery.judge
+    deployed = telling.model.run(feeds(telling.contract, base.single))
+    for name, answer in deployed.items():
+        floor = judge.noise.floors.get(name) if judge else None
+        traced = base.long.outputs.get(name)
+        if floor is None or traced is None or traced.shape != answer.shape:
+            continue
+        gap = difference([np.asarray(answer)], [np.asarray(traced)])
+        if not gap <= max(10 * floor.tolerance, 1e-4):
+            telling.notes.append(
+                f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: optimisations of the runtime "
+                "change the answer, so sites may be imprecise."
+            )
+            return
+
+
+def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
+    leaking = _leaking_outputs(observation)
+    base = _ground(telling, pair)
+    session = open_session(telling.model, telling.contract, pair, base, leaking, _batch(telling), telling.seed)
+    if session.leak == 0.0:
+        telling.notes.append(_unseen(pair))
+        return
+    gating = observation.row.gating
+    first = origins(session.graph, session.states, session.live)
+    known = [o for o in first if o.site.name in telling.items or _is_related(telling, o.site.name)]
+    for origin in known:
+        _extend(telling, origin.site.name, pair.twin, origin.gap)
+    if first and len(known) == len(first) and not gating:
+        return
+    quick = pair.twin is TwinKind.SIDE and not gating
+    found = Explanation(tuple(Group(o) for o in first[:3]), None, session.states) if quick else explain(session)
+    _remember(telling, session, found, leaking, gating)
+
+
+def _leaking_outputs(observation: Observation) -> tuple[str, ...]:
+    moved = [o.name for o in observation.row.outputs if not o.difference <= o.tolerance]
+    return tuple(moved) or tuple(o.name for o in observation.row.outputs)
+
+
+def _unseen(pair: Pair) -> str:
+    return (
+        f"The {pair.twin.value} leak ({pair.variant}) of the deployed model does not appear in the instrumented copy of one row: "
+        "it comes from an optimisation of the runtime or needs a larger batch, and no layer can be named."
+    )
+
+
+def _is_related(telling: _Telling, name: str) -> bool:
+    return any(name in {s.name for s in item.related} for item in telling.items.values())
+
+
+def _extend(telling: _Telling, name: str, twin: TwinKind, gap: float) -> None:
+    for key, item in telling.items.items():
+        if key == name or name in {s.name for s in item.related}:
+            at_site = {**item.evidence.at_site, twin: max(gap, item.evidence.at_site.get(twin, 0.0))}
+            telling.items[key] = replace(item, evidence=replace(item.evidence, at_site=at_site))
+
+
+def _remember(telling: _Telling, session: Session, found: Explanation, outputs: tuple[str, ...], gating: bool) -> None:
+    masks = pure_masks(
+        session.graph, telling.contract, telling.model.uses, session.twin.shape_only | session.twin.constants
+    )
+    at_outputs, variants = at_outputs_of(telling.battery)
+    for group in found.groups:
+        name = group.first.site.name
+        if name in telling.items:
+            _extend(telling, name, session.pair.twin, group.first.gap)
+            continue
+        attention = next((m for m in telling.attention if m.site.name == name), None)
+        facts = evidence(
+            session,
+            telling.model,
+            group.first,
+            {session.pair.twin: group.first.gap},
+            at_outputs,
+            variants,
+            attention,
+            telling.battery.dead,
+            masks,
+        )
+        related = tuple(o.site for o in group.others)
+        telling.items[name] = Item(facts, related, group.first.interval, group.share, outputs, gating)
+    if gating or not any(state == "origin" for _, state in telling.sites):
+        _draw(telling, session, found)
+    if found.explained is not None and found.explained < 0.5 and found.groups:
+        telling.notes.append(
+            f"Patching every origin found removes {found.explained:.0%} of the {session.pair.twin.value} leak; the rest could not be placed."
+        )
+
+
+def _draw(telling: _Telling, session: Session, found: Explanation) -> None:
+    states = layer_states(session.twin, session.states)
+    names = {s.name for g in found.groups for s in g.sites}
+    drawn = tuple(
+        (s, "origin" if s.name in names else states[s.name])
+        for s in session.twin.sites
+        if s.name in states or s.name in names
+    )
+    if not any(state == "origin" for _, state in telling.sites):
+        telling.sites = drawn
+
+
+def at_outputs_of(battery: Battery) -> tuple[Mapping[TwinKind, float], Mapping[str, float]]:
+    """Largest leaking difference per twin (0.0: clean; absent: not tried), and per twin and variant."""
+    twins: dict[TwinKind, float] = {}
+    variants: dict[str, float] = {}
+    for observation in battery.observations:
+        row = observation.row
+        if row.status is Status.UNTESTED:
+            continue
+        found = (row.difference or 1.0) if row.status is Status.LEAKY else 0.0
+        variants[f"{row.twin.value}/{row.variant}"] = found
+        if row.variant != "filler":
+            twins[row.twin] = max(twins.get(row.twin, 0.0), found)
+    return twins, variants

@@ -1,0 +1,250 @@
+"""The whole inference: draft from names and structure, run, settle what behaviour can settle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from maskcheck.core.contract import BATCH, Contract, Dimension, Domain, InputContract, OutputKind, Role, Side
+from maskcheck.core.errors import LoadError, NothingToPadError, RunError, UsageError
+from maskcheck.core.model import Model
+from maskcheck.core.settings import Overrides
+from maskcheck.probe.inference import behaviour, names, polarity
+from maskcheck.probe.inference.grouping import Grouping, group
+from maskcheck.probe.inference.structure import Draft, draft
+
+_UNKNOWN_WIDTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A contract and lengths under which the model is known to run."""
+
+    contract: Contract
+    lengths: dict[str, int]
+
+
+def infer(model: Model, overrides: Overrides) -> Inference:
+    """Infer the contract of ``model``.
+
+    Raises:
+        NothingToPadError: no input could be padded.
+        LoadError: the model refuses everything that was tried.
+        UsageError: an override names an input or output the model lacks.
+    """
+    _check_names(model, overrides)
+    drafts = draft(model, overrides.inputs)
+    failure: RunError | None = None
+    for candidate in _candidates(model, drafts, overrides):
+        try:
+            working = behaviour.find_working(model, candidate)
+        except RunError as error:
+            failure = failure or error
+            continue
+        return _settle(model, candidate, working, overrides)
+    if failure is None:
+        raise NothingToPadError(
+            f"{model.info.path} has nothing to pad: {_why_nothing(drafts)}.",
+            hint="If it is padded all the same, say which input and axis: --input NAME=features,dims=batch:seq:-.",
+        )
+    raise LoadError(
+        f"{model.info.path} refused every batch and length tried; its reason: {failure.message}",
+        hint="State what it needs: maskcheck inspect MODEL --write contract.toml, edit it, audit --contract contract.toml; "
+        "or give real inputs with --inputs samples.npz.",
+    )
+
+
+def _check_names(model: Model, overrides: Overrides) -> None:
+    for kind, stated, specs in (
+        ("input", overrides.inputs, model.inputs),
+        ("output", overrides.outputs, model.outputs),
+    ):
+        known = {s.name for s in specs}
+        if unknown := sorted(set(stated) - known):
+            raise UsageError(
+                f"{model.info.path} has no {kind} {unknown[0]!r}.", hint=f"It has {', '.join(sorted(known))}."
+            )
+
+
+def _why_nothing(drafts: Sequence[Draft]) -> str:
+    if not drafts:
+        return "it has no inputs"
+    images = [d for d in drafts if len(d.shape) == 4 and d.role is Role.FEATURES]
+    if images:
+        return f"{images[0].spec.name} is an image without a pixel mask"
+    shapes = ", ".join(f"{d.spec.name} {list(d.shape)}" for d in drafts[:4])
+    return f"no input has a length that could vary, and none holds token ids or a mask ({shapes})"
+
+
+def _candidates(model: Model, drafts: Sequence[Draft], overrides: Overrides) -> Iterable[Contract]:
+    """Contracts worth running, the likeliest first."""
+    seen = []
+    variants = [drafts]
+    if any(_swappable(d) for d in drafts):
+        variants.append([_swapped(d) if _swappable(d) else d for d in drafts])
+    for variant in variants:
+        usable = _paddable(variant)
+        for merge_all in (False, True):
+            grouping = group(usable, merge_all=merge_all)
+            if not grouping.dimensions:
+                continue
+            contract = _contract(model, usable, grouping, overrides)
+            if contract not in seen:
+                seen.append(contract)
+                yield contract
+
+
+def _swappable(d: Draft) -> bool:
+    return d.role is Role.FEATURES and len(d.shape) == 3 and not d.batch_declared and d.labels[:2] == (BATCH, "?")
+
+
+def _swapped(d: Draft) -> Draft:
+    return replace(d, labels=("?", BATCH, *d.labels[2:]), reasons=(*d.reasons, "time before batch"))
+
+
+def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
+    """Drop the padding of content that nobody pads: features of one fixed size without mask or lengths beside them."""
+    marked = any(d.role in (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS) for d in drafts)
+    found = []
+    for d in drafts:
+        stated = any(label not in (BATCH, None, "?") for label in d.labels)
+        image = len(d.shape) == 4 and len(d.padded) < 2 and not any(names.is_time(s) for s in d.shape)
+        unpadded = d.role is Role.FEATURES and not stated and not marked and (not d.dynamic or image)
+        if unpadded:
+            d = replace(d, role=Role.OTHER, labels=tuple(BATCH if x == BATCH else None for x in d.labels))
+        found.append(d)
+    return found
+
+
+def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:
+    inputs = tuple(_input(model, d, grouping, overrides.inputs.get(d.spec.name, {})) for d in drafts)
+    domains = tuple(_domain(model, name, dims, grouping, overrides) for name, dims in grouping.dimensions.items())
+    batches = {d.shape[i] for d in drafts for i, label in enumerate(d.labels) if label == BATCH}
+    fixed = {b for b in batches if isinstance(b, int)}
+    batch = overrides.fixed_batch or (fixed.pop() if len(fixed) == 1 and len(batches) == 1 else None)
+    return Contract(domains, inputs, (), batch)
+
+
+def _domain(model: Model, name: str, dims: Sequence[str], grouping: Grouping, overrides: Overrides) -> Domain:
+    stated = overrides.domains.get(name, {})
+    hinted = model.info.hints.get("padding_side")
+    side = Side(stated.get("side", hinted if hinted in ("left", "right") else "right"))
+    longest = [
+        int(v)
+        for k, v in model.info.hints.items()
+        if k in ("max_position_embeddings", "model_max_length", "max_length")
+    ]
+    # Position tables often reserve their first rows (two in RoBERTa), so the declared maximum is not quite reachable.
+    maximum = max(4, min(longest) - 2) if longest else None
+    dimensions = tuple(
+        Dimension(d, **{"fixed": grouping.fixed.get(d), "maximum": maximum, **overrides.dimensions.get(d, {})})
+        for d in dims
+    )
+    return Domain(name, dimensions, side)
+
+
+def _input(model: Model, d: Draft, grouping: Grouping, stated: Mapping[str, Any]) -> InputContract:
+    labels = grouping.labels[d.spec.name]
+    shape = tuple(0 if label is not None else _free_size(d, i) for i, label in enumerate(labels))
+    pad_value, why = _pad_value(model, d)
+    known = {f.name for f in fields(InputContract)} - {"name", "dtype", "role", "dims", "inferred_from"}
+    extra = {k: v for k, v in stated.items() if k in known}
+    if unknown := sorted(set(stated) - known - {"role", "dims"}):
+        raise UsageError(
+            f"Input {d.spec.name!r} has no setting {unknown[0]!r}.", hint=f"Known: {', '.join(sorted(known))}."
+        )
+    if "shape" in extra:
+        extra["shape"] = tuple(extra["shape"])
+    values: dict[str, Any] = {
+        "name": d.spec.name,
+        "role": d.role,
+        "dtype": d.spec.dtype,
+        "dims": labels,
+        "shape": shape,
+        "domain": grouping.domains[d.spec.name],
+        "inferred_from": "; ".join((*d.reasons, *([why] if why else []))),
+        "pad_value": pad_value,
+        "vocabulary": d.vocabulary,
+        "ids_carry_mask": d.ids_carry_mask,
+        "fill": _setting(d),
+    }
+    return InputContract(**{**values, **extra})
+
+
+def _free_size(d: Draft, axis: int) -> int:
+    size = d.shape[axis]
+    if isinstance(size, int):
+        return size
+    if names.is_past(size) or (d.role is Role.OTHER and names.is_time(size) and "+" in str(size)):
+        return 0
+    return 1 if d.role is Role.OTHER else _UNKNOWN_WIDTH
+
+
+def _setting(d: Draft) -> float | int | bool | None:
+    """A harmless constant for inputs that hold no content: caches start empty, switches off, scalars at one."""
+    if d.role is not Role.OTHER:
+        return None
+    if names.role_of(d.spec.name) is Role.OTHER:
+        return 0
+    if d.spec.dtype == "bool":
+        return False
+    return 1 if not d.shape else None
+
+
+def _pad_value(model: Model, d: Draft) -> tuple[float | int | None, str]:
+    if d.role in (Role.FEATURES, Role.SEGMENTS, Role.POSITIONS):
+        return 0, ""
+    if d.role is not Role.TOKENS:
+        return None, ""
+    hinted = model.info.hints.get("pad_token_id")
+    if isinstance(hinted, int) and not isinstance(hinted, bool) and 0 <= hinted < (d.vocabulary or hinted + 1):
+        return hinted, f"pad {hinted} from the configuration beside the model"
+    usable = sorted({int(c) for c in d.compared if float(c).is_integer() and 0 <= c < (d.vocabulary or np.inf)})
+    if len(usable) == 1:
+        return usable[0], f"pad {usable[0]}: the model compares ids with it"
+    return (
+        (0, "pad 0 by convention")
+        if not usable
+        else (usable[0], f"pad {usable[0]}: the first of several ids it compares with")
+    )
+
+
+def _settle(model: Model, contract: Contract, working: behaviour.Working, overrides: Overrides) -> Inference:
+    contract, working = behaviour.settle_batch(model, contract, working)
+    contract, working = behaviour.settle_lengths(model, contract, working)
+    contract = behaviour.settle_outputs(model, contract, model.outputs, working)
+    working = behaviour.widen(model, contract, working)
+    contract = _minima(contract, working)
+    stated = [
+        name
+        for name, fields_ in overrides.inputs.items()
+        if "valid_when" in fields_ or fields_.get("role") == "additive_mask"
+    ]
+    contract = polarity.settle(model, contract, working.lengths, stated)
+    return Inference(_with_outputs(contract, overrides), working.lengths)
+
+
+def _minima(contract: Contract, working: behaviour.Working) -> Contract:
+    """Remember the length from which on outputs are worth comparing, when it is longer than usual."""
+    changes = {
+        name: {"minimum": length}
+        for name, length in working.lengths.items()
+        if not contract.dimensions[name].fixed and length > 2 * behaviour.FIRST_LENGTH + 4
+    }
+    return behaviour.with_dimensions(contract, changes) if changes else contract
+
+
+def _with_outputs(contract: Contract, overrides: Overrides) -> Contract:
+    outputs = []
+    for spec in contract.outputs:
+        stated = overrides.outputs.get(spec.name, {})
+        if "dims" in stated:
+            dims = tuple(None if x in ("", "-", None) else x for x in stated["dims"])
+            spec = replace(spec, dims=dims, inferred_from="stated")
+        if "kind" in stated:
+            spec = replace(spec, kind=OutputKind(stated["kind"]), inferred_from="stated")
+        outputs.append(spec)
+    return replace(contract, outputs=tuple(outputs))

@@ -1,0 +1,106 @@
+"""What every twin works with: a model, a plan of lengths, reference rows and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from maskcheck.core.contract import Contract, Role, Side
+from maskcheck.core.model import Model
+from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.settings import Settings
+from maskcheck.probe.layout import Fill, Padding, Row
+from maskcheck.probe.observe import Gap, Judge, Observation, Pair, merge, untested
+from maskcheck.probe.plan import Plan
+from maskcheck.probe.runner import Answers, Call, Runner
+from maskcheck.probe.samples import Source
+
+
+def valid_lengths(plan: Plan) -> list[str]:
+    """Names of the plan's own dimensions."""
+    return [d.name for d in plan.domain.dimensions]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """``base`` is the reference call (unpadded where the length can vary) and ``reference`` its valid answers."""
+
+    model: Model
+    runner: Runner
+    judge: Judge
+    plan: Plan
+    source: Source
+    settings: Settings
+    base: Call
+    reference: Answers
+
+    @property
+    def contract(self) -> Contract:
+        return self.runner.contract
+
+    @property
+    def domain(self) -> str:
+        return self.plan.domain.name
+
+    @property
+    def side(self) -> Side:
+        return self.plan.domain.side
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self.base.rows
+
+    @property
+    def masked(self) -> bool:
+        """Whether something beside the ids tells the model where the padding is."""
+        return bool(self.contract.of(self.domain, Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS))
+
+    @property
+    def ids_carry_mask(self) -> bool:
+        return any(spec.ids_carry_mask for spec in self.contract.of(self.domain, Role.TOKENS))
+
+    @property
+    def free_content(self) -> bool:
+        """Whether pads may hold anything: a mask tells them apart, and the model reads nothing off the ids."""
+        return self.masked and not self.ids_carry_mask
+
+    def padding(self, totals: Mapping[str, int], **changes: object) -> Padding:
+        """Padding on the contract's side unless ``sides`` says otherwise."""
+        sides = {name: self.side for name in valid_lengths(self.plan)}
+        return replace(Padding(dict(totals), sides=sides), **changes)  # type: ignore[arg-type]
+
+    def padded(self, rows: Sequence[Row], totals: Mapping[str, int], fill: Fill = Fill.PAD, seed: int = 0) -> Call:
+        return Call(tuple(rows), self.padding(totals, fill=fill), seed)
+
+    def gating(self, twin: TwinKind) -> bool:
+        return twin.value in self.settings.require
+
+    def observe(
+        self,
+        twin: TwinKind,
+        variant: str,
+        compared: Sequence[tuple[Gap, Call, Call]],
+        *,
+        gating: bool,
+        reason: str | None = None,
+        pad_row: bool = False,
+    ) -> Observation:
+        """One passport row from several comparisons; the worst leaking one becomes the pair to explain."""
+        leaking = [(g, a, b) for g, a, b in compared if g.leaks]
+        row = PassportRow(
+            twin,
+            variant,
+            self.domain,
+            Status.LEAKY if leaking else Status.CLEAN,
+            gating,
+            reason,
+            merge([g for g, _, _ in compared]),
+        )
+        pairs = tuple(
+            Pair(twin, variant, self.domain, a, b, g.row, g.worst, pad_row)
+            for g, a, b in sorted(leaking, key=lambda found: -found[0].worst)
+        )
+        return Observation(row, pairs[0] if pairs else None, pairs)
+
+    def untested(self, twin: TwinKind, variant: str, reason: str, *, gating: bool | None = None) -> Observation:
+        return untested(twin, variant, self.domain, reason, self.gating(twin) if gating is None else gating)

@@ -1,0 +1,142 @@
+"""How many pads there are: none, one, a few, many; below and above the usual length; one sequence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maskcheck.core.errors import RunError
+from maskcheck.core.report import TwinKind
+from maskcheck.probe.layout import Fill
+from maskcheck.probe.observe import Gap, Observation
+from maskcheck.probe.runner import Answers, Call, unpadded
+from maskcheck.probe.twins import content
+from maskcheck.probe.twins.bench import Bench
+
+_LONG = 131
+"""Past the usual windows, blocks and chunk sizes (64, 128)."""
+
+Compared = list[tuple[Gap, Call, Call]]
+
+
+def length(bench: Bench) -> Iterator[Observation]:
+    """The gating twin: padding on the contract's side with the contract's pad value."""
+    if bench.plan.fixed:
+        yield from _fixed(bench)
+        return
+    gating = bench.gating(TwinKind.LENGTH)
+    side = bench.side.value
+    compared, refused = _cases(bench, Fill.PAD)
+    if compared:
+        yield bench.observe(TwinKind.LENGTH, side, compared, gating=gating, reason=_worst_case(compared))
+    else:
+        yield bench.untested(TwinKind.LENGTH, side, f"the model refused every padded batch: {refused}")
+        return
+    yield from _alone(bench, gating)
+    yield from _long(bench, gating)
+    if bench.free_content:
+        filled, _ = _cases(bench, Fill.RANDOM)
+        if filled:
+            yield bench.observe(TwinKind.LENGTH, "filler", filled, gating=False, reason=_worst_case(filled))
+
+
+def _reference(bench: Bench, call: Call) -> Answers:
+    return bench.reference if call is bench.base else bench.runner.valid(call)
+
+
+def _cases(bench: Bench, fill: Fill) -> tuple[Compared, str]:
+    compared: Compared = []
+    refused = ""
+    references: dict[tuple[tuple[str, int], ...], tuple[Call, Answers]] = {}
+    for stream, (valid, totals) in enumerate(bench.plan.cases):
+        key = tuple(sorted(valid.items()))
+        try:
+            if key not in references:
+                call = (
+                    bench.base
+                    if valid == bench.plan.valid
+                    else unpadded(bench.source.rows(_fewer(bench), valid, 1 + stream))
+                )
+                references[key] = (call, _reference(bench, call))
+            call, reference = references[key]
+            twin = bench.padded(call.rows, totals, fill, seed=stream)
+            compared.append((bench.judge.compare(reference, bench.runner.valid(twin)), call, twin))
+        except RunError as error:
+            refused = error.message
+    return compared, refused
+
+
+def _fewer(bench: Bench) -> int:
+    return bench.runner.batch_size(min(2, len(bench.rows)))
+
+
+def _worst_case(compared: Compared) -> str | None:
+    leaking = [found for found in compared if found[0].leaks]
+    if not leaking:
+        return None
+    _, reference, twin = max(leaking, key=lambda found: found[0].worst)
+    valid = "x".join(str(v) for v in _own(reference, twin))
+    total = "x".join(str(twin.padding.totals[n]) for n in _changed(reference, twin))
+    return f"largest for {valid} real of {total}"
+
+
+def _changed(reference: Call, twin: Call) -> list[str]:
+    return [n for n, t in twin.padding.totals.items() if t != reference.padding.totals[n]] or list(twin.padding.totals)
+
+
+def _own(reference: Call, twin: Call) -> list[int]:
+    return [twin.rows[0].lengths[n] for n in _changed(reference, twin)]
+
+
+def _alone(bench: Bench, gating: bool) -> Iterator[Observation]:
+    """One row by itself: guards on the batch size hide masks exactly there."""
+    if not bench.runner.mixes_rows or bench.contract.fixed_batch:
+        return
+    call = unpadded(bench.rows[:1])
+    twin = bench.padded(call.rows, bench.plan.few)
+    gap = bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin))
+    yield bench.observe(TwinKind.LENGTH, "alone", [(gap, call, twin)], gating=gating)
+
+
+def _long(bench: Bench, gating: bool) -> Iterator[Observation]:
+    """One long setting, past windows and blocks, for models that accept it."""
+    own = [d.name for d in bench.plan.domain.dimensions]
+    if max(bench.plan.valid[n] for n in own) >= _LONG or len(own) > 1:
+        return
+    limit = bench.plan.domain.dimensions[0].maximum or 10**9
+    for base in (_LONG, 61, 35):
+        total = base + base // 2
+        if total > limit:
+            continue
+        valid = {**bench.plan.valid, own[0]: base}
+        row = bench.source.rows(bench.runner.batch_size(1), valid, 50)
+        short = bench.source.rows(bench.runner.batch_size(1), bench.plan.valid, 51)
+        try:
+            compared = []
+            for rows, totals in ((row, {**valid, own[0]: total}), (short, {**valid, own[0]: total})):
+                call = unpadded(rows)
+                twin = bench.padded(rows, totals)
+                compared.append((bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin)), call, twin))
+        except RunError:
+            continue
+        yield bench.observe(TwinKind.LENGTH, "long", compared, gating=gating, reason=_worst_case(compared))
+        return
+    yield bench.untested(
+        TwinKind.LENGTH, "long", f"no length past {bench.plan.many[own[0]]} was accepted", gating=False
+    )
+
+
+def _fixed(bench: Bench) -> Iterator[Observation]:
+    """The number of positions is fixed, so what can vary is what a pad is worth: its content, ids and masks unchanged.
+
+    Gates in place of the number of pads: an answer that depends on the arbitrary vector at a pad depends on the
+    padding.
+    """
+    size = "x".join(str(d.fixed) for d in bench.plan.domain.dimensions)
+    gating = bench.gating(TwinKind.LENGTH)
+    found = content.worth_of_pads(bench)
+    if found is None:
+        yield bench.untested(TwinKind.LENGTH, "fixed", f"the length is fixed at {size} and its pads cannot be changed")
+        return
+    compared, pad_row = found
+    reason = f"the length is fixed at {size}: the pads' content was changed instead of their number"
+    yield bench.observe(TwinKind.LENGTH, "fixed", compared, gating=gating, reason=reason, pad_row=pad_row)

@@ -1,0 +1,167 @@
+"""Controls on the mask: do real tokens count, and does the mask do anything at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from maskcheck.core.contract import BATCH, Role
+from maskcheck.core.errors import RunError
+from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.probe.compare import max_abs
+from maskcheck.probe.layout import Fill, MaskState
+from maskcheck.probe.observe import Observation
+from maskcheck.probe.runner import Answers, Call
+from maskcheck.probe.samples import change_position
+from maskcheck.probe.twins.bench import Bench
+
+_POSITIONS = 9
+
+
+def valid(bench: Bench) -> Iterator[Observation]:
+    """Change real tokens one at a time, in a padded batch. Here *no* change is the finding: the token was masked
+    away.
+    """
+    padded = _dead(bench, bench.padded(bench.rows[: _few(bench)], bench.plan.few))
+    plain = padded if bench.plan.fixed else _dead(bench, Call(bench.rows[: _few(bench)], bench.base.padding))
+    lost = sorted(padded - plain) if not bench.plan.fixed else sorted(padded)
+    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    gating = bench.gating(TwinKind.VALID)
+    everything = len(padded) >= len(_positions(length))
+    if lost and (not bench.plan.fixed or everything):
+        reason = f"padding switches off real positions {_list(lost)} of {length}: they no longer influence anything"
+        yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.LEAKY, gating, reason))
+    else:
+        reason = f"positions {_list(sorted(padded))} of {length} influence nothing, padded or not" if padded else None
+        yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.CLEAN, gating, reason))
+    yield from _pad_id(bench, gating)
+
+
+def dead_positions(bench: Bench) -> tuple[float, ...]:
+    """Real positions that influence nothing in a padded batch, as fractions of the valid length."""
+    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    try:
+        found = _dead(bench, bench.padded(bench.rows[: _few(bench)], bench.plan.few))
+    except RunError:
+        return ()
+    return tuple(p / length for p in sorted(found))
+
+
+def _few(bench: Bench) -> int:
+    return bench.runner.batch_size(min(3, len(bench.rows)))
+
+
+def _positions(length: int) -> list[int]:
+    return sorted({round(i * (length - 1) / (_POSITIONS - 1)) for i in range(_POSITIONS)})
+
+
+def _dead(bench: Bench, call: Call) -> set[int]:
+    """Positions whose change moves no output of any row, apart from the output at that very position."""
+    dimension = bench.plan.domain.dimensions[0].name
+    answers = bench.runner.valid(call)
+    dead = set()
+    for position in _positions(bench.plan.valid[dimension]):
+        rows = tuple(change_position(bench.contract, row, dimension, position, seed=31) for row in call.rows)
+        moved = bench.runner.valid(Call(rows, call.padding, call.seed))
+        if not _moved(bench, answers, moved):
+            dead.add(position)
+    return dead
+
+
+def _moved(bench: Bench, answers: Answers, moved: Answers) -> bool:
+    for name in bench.judge.reacting:
+        limit = bench.judge.noise.floors[name].exact
+        if any(
+            not max_abs(a, b) <= limit * (float(np.std(a)) or 1.0)
+            for a, b in zip(answers[name], moved[name], strict=True)
+        ):
+            return True
+    return False
+
+
+def _list(positions: list[int]) -> str:
+    shown = ", ".join(str(p + 1) for p in positions[:6])
+    return shown + (f" and {len(positions) - 6} more" if len(positions) > 6 else "")
+
+
+def _pad_id(bench: Bench, gating: bool) -> Iterator[Observation]:
+    """A *real* token that equals the pad value, marked valid by the mask: is it taken for padding?"""
+    tokens = [s for s in bench.contract.of(bench.domain, Role.TOKENS) if s.pad_value is not None]
+    masks = bench.contract.of(bench.domain, Role.MASK)
+    if not tokens or not masks or not bench.ids_carry_mask:
+        return
+    dimension = bench.plan.domain.dimensions[0].name
+    middle = bench.plan.valid[dimension] // 2
+    rows = []
+    for row in bench.rows[: _few(bench)]:
+        for spec in tokens:
+            labels = [label for label in spec.dims if label != BATCH]
+            index: list[slice | int] = [slice(None)] * len(labels)
+            index[labels.index(dimension)] = middle
+            value = row.content[spec.name].copy()
+            value[tuple(index)] = spec.pad_value
+            row = row.with_content(spec.name, value)
+        rows.append(row)
+    call = Call(tuple(rows), bench.base.padding)
+    try:
+        dead = middle in _dead_embedding(bench, call, middle)
+    except RunError as error:
+        yield bench.untested(TwinKind.VALID, "pad id in use", error.message, gating=gating)
+        return
+    reason = (
+        "a real token equal to the pad value is treated as padding although the mask marks it valid" if dead else None
+    )
+    yield Observation(
+        PassportRow(
+            TwinKind.VALID, "pad id in use", bench.domain, Status.LEAKY if dead else Status.CLEAN, gating, reason
+        )
+    )
+
+
+def _dead_embedding(bench: Bench, call: Call, position: int) -> set[int]:
+    """Whether the pad id's own embedding matters at a valid position: patch it there and look at the answers."""
+    from maskcheck.probe.entry import entries, feeds  # the one twin of this module that needs the instrumented model
+
+    arrays = feeds(bench.contract, call)
+    base = bench.model.trace(arrays)
+    patches = {}
+    for entry in entries(bench.model, bench.contract, base):
+        value = base.tensors[entry.key].copy()
+        if entry.site and value.ndim >= 3:
+            value[:, position] += 1.0
+            patches[entry.key] = value
+    if not patches:
+        return set()
+    moved = bench.model.trace(arrays, patches=patches, record=())
+    same = all(max_abs(np.asarray(base.outputs[n]), np.asarray(moved.outputs[n])) == 0.0 for n in bench.judge.reacting)
+    return {position} if same else set()
+
+
+def mask(bench: Bench) -> Iterator[Observation]:
+    """The mask given, omitted, inverted and random over filled pads: does it change anything?"""
+    if not bench.masked:
+        yield bench.untested(TwinKind.MASK, "toggled", "the model takes no mask and no lengths", gating=False)
+        return
+    fill = Fill.RANDOM if bench.free_content else Fill.PAD
+    rows = bench.rows[: bench.runner.batch_size(min(4, len(bench.rows)))]
+    base = bench.padded(rows, bench.plan.few, fill, seed=5)
+    answers = bench.runner.valid(base)
+    largest, tried = 0.0, 0
+    for state in (MaskState.OMITTED, MaskState.INVERTED, MaskState.RANDOM):
+        try:
+            moved = bench.runner.valid(Call(rows, replace(base.padding, mask=state), base.seed))
+        except RunError:
+            continue
+        tried += 1
+        largest = max(largest, bench.judge.compare(answers, moved, exact=True).worst)
+    if not tried:
+        yield bench.untested(TwinKind.MASK, "toggled", "the model refuses every mask but the true one", gating=False)
+        return
+    inert = largest == 0.0
+    reason = "omitted, inverted and random masks all give the same answers: the mask does nothing" if inert else None
+    gating = bench.gating(TwinKind.MASK)
+    yield Observation(
+        PassportRow(TwinKind.MASK, "toggled", bench.domain, Status.LEAKY if inert else Status.CLEAN, gating, reason)
+    )

@@ -89,7 +89,7 @@ def _audit_open(path: str, model: Model, settings: Settings, progress: Progress)
     story = Story()
     if settings.explain and battery.judge is not None:
         story = tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
-    return _judged(path, model, inferred.contract, battery, story, restored)
+    return _judged(path, model, inferred.contract, battery, story, restored, settings)
 
 
 def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inference, Model, tuple[str, ...]]:
@@ -116,21 +116,18 @@ def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inf
 
 
 def _judged(
-    path: str, model: Model, contract: Contract, battery: Battery, story: Story, restored: tuple[str, ...]
+    path: str,
+    model: Model,
+    contract: Contract,
+    battery: Battery,
+    story: Story,
+    restored: tuple[str, ...],
+    settings: Settings,
 ) -> ModelReport:
     passport = (*battery.passport, *story.passport)
     gating = [row for row in passport if row.gating]
-    leaking = [row for row in gating if row.status is Status.LEAKY]
     findings = _findings(path, model, contract, battery, story)
-    if leaking:
-        outcome, reason = Outcome.LEAKY, None
-    elif not any(row.status is Status.CLEAN for row in gating):
-        outcome = Outcome.SKIPPED
-        reason = (
-            "nothing that gates could be probed: " + "; ".join(dict.fromkeys(r.reason or "?" for r in gating)) + "."
-        )
-    else:
-        outcome, reason = Outcome.CLEAN, None
+    outcome, reason = _outcome(contract, gating, settings)
     return ModelReport(
         path,
         model.info.sha256,

@@ -56,11 +56,16 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Inputs that are padded together along the same dimensions (one, or height and width for images)."""
+    """Inputs that are padded together along the same dimensions (one, or height and width for images).
+
+    ``assumed`` says that nothing in the model tells of any padding: features of one fixed length without mask or lengths.
+    They may well never be padded, so their length does not gate.
+    """
 
     name: str
     dimensions: tuple[Dimension, ...]
     side: Side = Side.RIGHT
+    assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class Contract:
     inputs: tuple[InputContract, ...]
     outputs: tuple[OutputContract, ...]
     fixed_batch: int | None = None
+    batches: tuple[int, ...] = ()
     choices: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
 

@@ -78,16 +78,18 @@ def run(
         effects, alive = _token_effects(runner, chosen, base, reference, noise)
         judge = Judge(runner, noise, effects, alive)
         bench = Bench(model, runner, judge, chosen, source, settings, base, reference)
-        benches.append(bench)
         if not alive:
             observations += [_not_reacting(twin, chosen.domain, settings) for twin in (TwinKind.LENGTH, TwinKind.MATES)]
             continue
+        bench = replace(bench, dead=masks.dead_positions(bench))
+        benches.append(bench)
         if silent := sorted(set(reference) - alive):
             notes.append(f"untested: {', '.join(silent)} did not react to any real input")
         for step, (name, twin) in enumerate(_TWINS):
             progress(f"{name} twins ({chosen.domain.name})", (i + (step + 1) / (len(_TWINS) + 1)) / len(plans))
             observations += list(_guarded(twin, bench, name))
-        dead = dead or masks.dead_positions(bench)
+        observations = _baked(observations, bench)
+        dead = dead or _fractions(bench)
     return Battery(tuple(observations), judge, plans, tuple(dict.fromkeys(notes)), dead, tuple(benches))
 
 
@@ -101,6 +103,31 @@ _TWINS: tuple[tuple[str, Callable[[Bench], Iterator[Observation]]], ...] = (
     ("mask", masks.mask),
     ("poison", content.poison),
 )
+
+
+def _baked(observations: list[Observation], bench: Bench) -> list[Observation]:
+    """Real positions dead even without padding, at the end, in a model that leaks for other lengths: a length was baked in.
+
+    Alone a dead tail may be a narrow receptive field, and alone a leak may be anything; together they tell.
+    """
+    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    tail = sorted(bench.dead.plain) if bench.dead is not None else []
+    leaks = any(o.row.twin is TwinKind.LENGTH and o.row.gating and o.row.status is Status.LEAKY for o in observations)
+    if not leaks or not tail or len(tail) == len(bench.dead.tried if bench.dead else ()) or tail[-1] != length - 1:
+        return observations
+    reason = f"real positions from {tail[0] + 1} of {length} on influence nothing, and other lengths leak: a length was baked in"
+    return [
+        replace(o, row=replace(o.row, status=Status.LEAKY, reason=reason))
+        if o.row.twin is TwinKind.VALID and o.row.variant == "one token" and o.row.domain == bench.domain
+        else o
+        for o in observations
+    ]
+
+
+def _fractions(bench: Bench) -> tuple[float, ...]:
+    """Dead positions of the padded batch as fractions of the valid length."""
+    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    return tuple(p / length for p in sorted(bench.dead.padded)) if bench.dead is not None else ()
 
 
 def _guarded(twin: Callable[[Bench], Iterator[Observation]], bench: Bench, name: str) -> Iterator[Observation]:
@@ -156,12 +183,16 @@ def _token_effects(
     dimension = chosen.domain.dimensions[0].name
     length = chosen.valid[dimension]
     positions = sorted({0, length // 3, length // 2, length - 1})
-    gaps: dict[str, list[float]] = {name: [] for name in reference}
-    for position in positions:
-        rows = tuple(change_position(runner.contract, row, dimension, position, seed=11) for row in base.rows)
-        answers = runner.valid(Call(rows, base.padding, base.seed))
-        for name in reference:
-            gaps[name].append(difference(reference[name], answers[name]))
+    few = base.rows[: runner.batch_size(min(4, len(base.rows)))]
+    changed = tuple(change_position(runner.contract, row, dimension, p, seed=11) for p in positions for row in few)
+    answers = runner.valid(Call(changed, base.padding, base.seed))
+    gaps = {
+        name: [
+            difference(rows[: len(few)], answers[name][i * len(few) : (i + 1) * len(few)])
+            for i in range(len(positions))
+        ]
+        for name, rows in reference.items()
+    }
     effects, alive = {}, set()
     for name, found in gaps.items():
         real = [g for g in found if np.isfinite(g) and g > HEADROOM * noise.floors[name].rounding]

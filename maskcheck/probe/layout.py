@@ -13,7 +13,11 @@ from maskcheck.core.model import Array
 
 
 class Fill(StrEnum):
-    """What stands at pad positions of tokens and features."""
+    """What stands at pad positions of tokens and features.
+
+    Random features are twice as large as real ones, the other random ones ten times: large enough to move a shared
+    scale or to beat a weak mask, small enough for every sound mask. ``HUGE`` overflows masks such as -1e4 and is poison.
+    """
 
     PAD = "pad value"
     RANDOM = "random"
@@ -150,7 +154,7 @@ def _fill(spec: InputContract, shape: tuple[int, ...], fill: Fill, seed: int) ->
         return (rng.standard_normal(shape) * (1e4 if spec.dtype != "float16" else 1e2)).astype(spec.dtype)
     if fill in (Fill.NAN, Fill.INF):
         return float(fill.value) if np.issubdtype(np.dtype(spec.dtype), np.floating) else pad
-    return random_features(rng, spec, shape) * 2
+    return random_features(rng, spec, shape) * (10 if fill is Fill.OTHER_RANDOM else 2)
 
 
 def random_tokens(rng: np.random.Generator, spec: InputContract, shape: tuple[int, ...]) -> Array:

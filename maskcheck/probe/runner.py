@@ -50,13 +50,13 @@ class Runner:
         self._extents: dict[tuple[str, str, int], int] = {}
         self._batched = any(BATCH in spec.dims for spec in contract.inputs)
 
-    def run(self, call: Call) -> Answers:
-        """Answers of all rows.
+    def run(self, call: Call, *, together: bool = False) -> Answers:
+        """Answers of all rows; ``together`` forbids splitting them into batches of a size known to run.
 
         Raises:
             RunError: the model refused the batch.
         """
-        size = self.batch_size(len(call.rows))
+        size = len(call.rows) if together else self.batch_size(len(call.rows))
         answers: Answers = {spec.name: [] for spec in self.contract.outputs}
         for start in range(0, len(call.rows), size):
             chunk = call.rows[start : start + size]
@@ -70,6 +70,8 @@ class Runner:
         """How many rows go into one run: the fixed batch, one without a batch axis, else all of them."""
         if not self._batched:
             return 1
+        if self.contract.batches and rows not in self.contract.batches:
+            return self.contract.batches[0]
         return self.contract.fixed_batch or rows
 
     @property
@@ -118,9 +120,9 @@ class Runner:
         regions = [self.regions(row.lengths, call.padding) for row in call.rows]
         return {name: [regions[i][name].cut(array) for i, array in enumerate(rows)] for name, rows in answers.items()}
 
-    def valid(self, call: Call) -> Answers:
+    def valid(self, call: Call, *, together: bool = False) -> Answers:
         """Run and keep the valid regions."""
-        return self.valid_parts(self.run(call), call)
+        return self.valid_parts(self.run(call, together=together), call)
 
 
 def _split(output: Array, spec: OutputContract, rows: int) -> list[Array]:

@@ -35,7 +35,7 @@ class Axes:
     """
 
     sequence: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    batch: int | None = None
+    batch: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,11 @@ def learn(short: Shape, long: Shape, many: Shape | None, rows: int) -> Axes | No
     sequence = {i: (s, t) for i, (s, t) in enumerate(zip(short, long, strict=True)) if s != t}
     if any(s > t for s, t in sequence.values()):
         return None
-    batch = None
+    batch: tuple[int, ...] = ()
     if many is not None:
-        grown = [i for i, (one, several) in enumerate(zip(long, many, strict=True)) if one != several]
-        if len(grown) > 1 or (grown and many[grown[0]] != long[grown[0]] * rows):
+        batch = tuple(i for i, (one, several) in enumerate(zip(long, many, strict=True)) if one != several)
+        if any(many[i] != long[i] * rows for i in batch):
             return None
-        batch = grown[0] if grown else None
     return Axes(sequence, batch)
 
 
@@ -83,7 +82,7 @@ def guess(shape: Shape, valid: Mapping[int, int], rows: int) -> Axes:
                 sequence[axis] = (length, total)
             elif size % total == 0 and size > total and axis == len(shape) - 1 and len(shape) <= 2:
                 sequence[axis] = (length * (size // total), size)  # time merged with features by a Flatten
-    return Axes(sequence, 0 if shape and shape[0] == rows and rows > 1 else None)
+    return Axes(sequence, (0,) if shape and shape[0] == rows and rows > 1 else ())
 
 
 def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]) -> Array | None:
@@ -91,8 +90,8 @@ def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]
 
     ``ratio`` is (valid, total) of the dimension, to split merged axes by.
     """
-    if view.rows > 1 and axes.batch is not None:
-        taken = _take_row(array, axes.batch, view, mode)
+    for axis in axes.batch if view.rows > 1 else ():
+        taken = _take_row(array, axis, view, mode)
         if taken is None:
             return None
         array = taken

@@ -50,7 +50,7 @@ def facts(session: Session, keys: Collection[str], masks: Collection[str]) -> di
         found[key] = TensorFacts(
             tuple(value.shape),
             tuple(axes.sequence),
-            axes.batch,
+            axes.batch[0] if axes.batch else None,
             key in trace.shape_only,
             key in trace.constants,
             masked_nearby(session.graph, key, masks),

@@ -12,7 +12,7 @@ from maskcheck.probe.explain.session import Session
 _ROUNDS = 10
 _MOST_GROUPS = 6
 _NEGLIGIBLE = 0.01
-"""A site whose patch removes less than this share, alone and after all others, explains nothing."""
+"""A site whose patch removes less than this share, and whose dirt alone leaks less than that, explains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def explain(session: Session) -> Explanation:
     explained = _share(session.leak, remaining)
     if len(groups) == 1:
         return Explanation((Group(groups[0].first, groups[0].others, explained),), explained, session.states)
-    kept = [g for g in (_confirm(session, groups, g) for g in groups[:_MOST_GROUPS]) if g is not None]
+    kept = [g for g in (_confirm(session, g) for g in groups[:_MOST_GROUPS]) if g is not None]
     return Explanation(tuple(kept) or tuple(groups[:1]), explained, session.states)
 
 
@@ -100,12 +100,10 @@ def _grouped(session: Session, found: dict[str, Origin]) -> list[Group]:
     return [Group(members[0], tuple(members[1:])) for members in groups.values()]
 
 
-def _confirm(session: Session, groups: list[Group], group: Group) -> Group | None:
-    """Patch the group alone, and all the others without it; drop it when neither changes anything."""
+def _confirm(session: Session, group: Group) -> Group | None:
+    """Patch the group alone for its share. Where later origins hide its effect, see whether its dirt alone leaks."""
     _, left = session.retrace(group.sites, record=())
     share = _share(session.leak, left)
-    others = [s for g in groups if g is not group for s in g.sites]
-    _, by_itself = session.retrace(others, record=())
-    if share < _NEGLIGIBLE and not _unexplained(session, by_itself):
+    if share < _NEGLIGIBLE and not _unexplained(session, session.inject(group.sites)):
         return None
     return Group(group.first, group.others, share)

@@ -11,6 +11,7 @@ from maskcheck.core.contract import Contract
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.explain.align import Axes, View, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
@@ -19,6 +20,9 @@ from maskcheck.probe.layout import Fill, Padding
 from maskcheck.probe.noise import site_noise
 from maskcheck.probe.observe import Pair
 from maskcheck.probe.runner import Call
+
+POISONS = {"nan": float("nan"), "huge": 1e4}
+"""Embedding rows by the name of the poison twin that uses them."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,7 @@ class Session:
     pair: Pair
     reference: Trace
     twin: Trace
+    reference_call: Call
     twin_call: Call
     alignment: Alignment
     graph: Graph
@@ -65,6 +70,24 @@ class Session:
         else:
             found = states(self.reference, twin, self.alignment)
         return found, self._leak_patched(found, twin, sites)
+
+    def inject(self, sites: Collection[Site]) -> float:
+        """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these alone."""
+        patches = {}
+        for site in sites:
+            for key in site.outputs:
+                if key in self.live and key in self.twin.tensors and key in self.reference.tensors:
+                    value = np.ascontiguousarray(self.reference.tensors[key]).copy()
+                    parts = self.alignment.parts(key, value, self.twin.tensors[key], self.states[key].mode)
+                    if parts is not None and np.shares_memory(parts[0], value):
+                        parts[0][...] = parts[1]
+                        patches[key] = value
+        moved = self.model.trace(feeds(self.contract, self.reference_call), patches=patches, record=())
+        gaps = (max_abs(np.asarray(self.reference.outputs[k]), np.asarray(moved.outputs[k])) for k in self.outputs)
+        return max(
+            (g / scale([np.asarray(self.reference.outputs[k])]) for k, g in zip(self.outputs, gaps, strict=True)),
+            default=0.0,
+        )
 
     def _leak_patched(self, found: Mapping[str, TensorState], twin: Trace, sites: Collection[Site]) -> float:
         """A patched site that is itself a model output leaks nothing any more."""
@@ -128,32 +151,52 @@ def _plain(padding: Padding) -> Padding:
     return Padding(dict(padding.totals), sides={}, fill=Fill.PAD)
 
 
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The two runs of a pair: traces, calls, how each lays out its rows, standing patches, whether rounding may differ."""
+
+    reference: Trace
+    twin: Trace
+    reference_call: Call
+    twin_call: Call
+    views: tuple[View, View]
+    patches: Mapping[str, Array] = field(default_factory=dict)
+    exact: bool = False
+
+
 def open_session(
-    model: Model, contract: Contract, pair: Pair, base: Ground, outputs: Sequence[str], batch: int, seed: int
+    model: Model,
+    contract: Contract,
+    pair: Pair,
+    base: Ground,
+    outputs: Sequence[str],
+    seed: int,
+    *,
+    whole_batch: bool = False,
 ) -> Session:
-    """Trace the pair and compare its tensors."""
-    reference, twin, twin_call, views, patches, exact = _runs(model, contract, pair, base, batch, seed)
+    """Trace the pair and compare its tensors: one row of it, or, for leaks that need company, the whole batch."""
+    among = whole_batch or pair.twin in (TwinKind.MATES, TwinKind.EMPTY)
+    runs = _batch_runs(model, contract, pair, base) if among else _row_runs(model, contract, pair, base, seed)
     dimension = _padded_dimension(contract, pair)
     ratio = (base.single.rows[0].lengths[dimension], base.single.padding.totals[dimension])
-    axes = _axes(contract, pair, base, twin, views[1])
-    alignment = Alignment(views[0], views[1], axes, ratio, base.noise, exact)
-    graph = Graph.of(twin)
-    found = states(reference, twin, alignment)
-    reference = _with_outputs(reference)
+    axes = _axes(base, runs.twin, runs.views[1], among)
+    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact)
+    graph = Graph.of(runs.twin)
     leaking = tuple(outputs)
     return Session(
         model,
         contract,
         pair,
-        reference,
-        twin,
-        twin_call,
+        _with_outputs(runs.reference),
+        runs.twin,
+        runs.reference_call,
+        runs.twin_call,
         alignment,
         graph,
         leaking,
         graph.live(leaking),
-        found,
-        patches,
+        states(runs.reference, runs.twin, alignment),
+        runs.patches,
     )
 
 
@@ -165,52 +208,49 @@ def _padded_dimension(contract: Contract, pair: Pair) -> str:
     return contract.domain(pair.domain).dimensions[0].name if pair.domain else contract.domains[0].dimensions[0].name
 
 
-def _runs(
-    model: Model, contract: Contract, pair: Pair, base: Ground, batch: int, seed: int
-) -> tuple[Trace, Trace, Call, tuple[View, View], Mapping[str, Array], bool]:
-    """Reference trace, twin trace, twin call, views, standing patches, exactness: by the kind of twin."""
-    row = base.single.rows[0]
-    padded, side = View(True, rows=batch), pair.other.padding.side(_padded_dimension(contract, pair))
-    if pair.twin in (TwinKind.MATES, TwinKind.EMPTY):
-        first = (
-            pair.reference
-            if len(pair.reference.rows) > 1
-            else Call((row,) * batch, pair.reference.padding, pair.reference.seed)
-        )
-        reference = model.trace(feeds(contract, first))
-        twin = model.trace(feeds(contract, pair.other))
-        views = (
-            View(True, side, len(first.rows), pair.row if len(first.rows) > 1 else 0),
-            View(True, side, len(pair.other.rows), pair.row),
-        )
-        return (
-            reference,
-            twin,
-            pair.other,
-            views,
-            {},
-            pair.reference.padding == pair.other.padding and len(first.rows) == len(pair.other.rows),
-        )
+def _batch_runs(model: Model, contract: Contract, pair: Pair, base: Ground) -> _Runs:
+    """Both calls with all their rows; a reference of one row is repeated where the batch is fixed."""
+    first, other = pair.reference, pair.other
+    if len(first.rows) == 1:
+        first = Call(base.single.rows, first.padding, first.seed)
+    side = other.padding.side(_padded_dimension(contract, pair))
+    unpadded = first.padding.totals == first.rows[0].lengths
+    views = (
+        View(
+            not unpadded,
+            first.padding.side(_padded_dimension(contract, pair)),
+            len(first.rows),
+            min(pair.row, len(first.rows) - 1),
+        ),
+        View(True, side, len(other.rows), pair.row),
+    )
+    same_shape = first.padding.totals == other.padding.totals and len(first.rows) == len(other.rows)
+    reference, twin = model.trace(feeds(contract, first)), model.trace(feeds(contract, other))
+    return _Runs(reference, twin, first, other, views, exact=same_shape)
+
+
+def _row_runs(model: Model, contract: Contract, pair: Pair, base: Ground, seed: int) -> _Runs:
+    """One row of the pair; repeated where the batch is fixed."""
+    rows = base.single.rows
+    padded, side = View(True, rows=len(rows)), pair.other.padding.side(_padded_dimension(contract, pair))
     if pair.pad_row:
         found = [e for e in entries(model, contract, base.long) if e.input.domain == pair.domain]
-        fill = {"nan": float("nan"), "huge": 1e4}.get(pair.variant)
-        patches = pad_rows_changed(contract, base.single, base.long, tuple(found), fill, seed + 29)
+        patches = pad_rows_changed(contract, base.single, base.long, tuple(found), POISONS.get(pair.variant), seed + 29)
         twin = model.trace(feeds(contract, base.single), patches=patches)
         # The entry's own value is what the site computed; what its readers saw is the patch.
         twin = replace(twin, tensors={**twin.tensors, **patches})
-        return base.long, twin, base.single, (padded, padded), patches, True
-    call = Call((row,) * batch, pair.other.padding, pair.other.seed)
+        return _Runs(base.long, twin, base.single, base.single, (padded, padded), patches, exact=True)
+    call = Call(rows, pair.other.padding, pair.other.seed)
     twin = model.trace(feeds(contract, call))
-    if pair.twin in (TwinKind.CONTENT, TwinKind.POISON) or base.short is None:
-        same_side = View(True, side, batch)
-        return base.long, twin, call, (padded, same_side), {}, side is padded.side
-    return base.short, twin, call, (View(False, rows=batch), View(True, side, batch)), {}, False
+    if pair.twin in (TwinKind.CONTENT, TwinKind.POISON) or base.short is None or base.unpadded is None:
+        same_side = View(True, side, len(rows))
+        return _Runs(base.long, twin, base.single, call, (padded, same_side), exact=side is padded.side)
+    return _Runs(base.short, twin, base.unpadded, call, (View(False, rows=len(rows)), View(True, side, len(rows))))
 
 
-def _axes(contract: Contract, pair: Pair, base: Ground, twin: Trace, view: View) -> dict[str, Axes | None]:
+def _axes(base: Ground, twin: Trace, view: View, among: bool) -> dict[str, Axes | None]:
     """Axes of every tensor, learned from sizes that change; guessed from sizes where the length is fixed."""
     axes: dict[str, Axes | None] = {}
-    among = pair.twin in (TwinKind.MATES, TwinKind.EMPTY)
     rows = len(base.single.rows)
     lengths = {
         base.single.padding.totals[n]: length
@@ -227,12 +267,12 @@ def _axes(contract: Contract, pair: Pair, base: Ground, twin: Trace, view: View)
             axes[key] = None
         else:
             found = learn(short.shape, long.shape, value.shape if among and view.rows != rows else None, view.rows)
-            if found is not None and view.rows > 1 and found.batch is None:
+            if found is not None and view.rows > 1 and not found.batch:
                 found = replace(found, batch=_first_of(value.shape, view.rows))
             axes[key] = found
     return axes
 
 
-def _first_of(shape: tuple[int, ...], rows: int) -> int | None:
+def _first_of(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
     """The leftmost axis that can hold the rows, where all runs have the same batch."""
-    return next((i for i, size in enumerate(shape) if size == rows), None)
+    return next(((i,) for i, size in enumerate(shape) if size == rows), ())

@@ -172,8 +172,8 @@ def _check_agreement(telling: _Telling, base: Ground) -> None:
 def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
     leaking = _leaking_outputs(observation)
     base = _ground(telling, pair)
-    session = open_session(telling.model, telling.contract, pair, base, leaking, _batch(telling), telling.seed)
-    if session.leak == 0.0:
+    session = _open(telling, pair, base, leaking)
+    if session is None:
         telling.notes.append(_unseen(pair))
         return
     gating = observation.row.gating
@@ -186,6 +186,19 @@ def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
     quick = pair.twin is TwinKind.SIDE and not gating
     found = Explanation(tuple(Group(o) for o in first[:3]), None, session.states) if quick else explain(session)
     _remember(telling, session, found, leaking, gating)
+
+
+def _open(telling: _Telling, pair: Pair, base: Ground, leaking: tuple[str, ...]) -> Session | None:
+    """Trace one row of the pair, or its whole batch where one row alone does not leak."""
+    for whole_batch in (False, True):
+        session = open_session(
+            telling.model, telling.contract, pair, base, leaking, telling.seed, whole_batch=whole_batch
+        )
+        if session.leak > 0.0:
+            return session
+        if len(pair.other.rows) == 1:
+            break
+    return None
 
 
 def _leaking_outputs(observation: Observation) -> tuple[str, ...]:

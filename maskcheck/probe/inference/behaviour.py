@@ -90,11 +90,14 @@ def settle_batch(model: Model, contract: Contract, working: Working) -> tuple[Co
     """Find out whether batches of other sizes run; a batch baked in at export is fixed, whatever the shape says."""
     if contract.fixed_batch or not any(BATCH in spec.dims for spec in contract.inputs):
         return contract, working
-    others = [b for b in (3, 2, 1) if b != working.batch]
-    if any(accepts(model, contract, b, working.lengths) for b in others[:1]) or accepts(
-        model, contract, others[-1], working.lengths
-    ):
+    if all(accepts(model, contract, b, working.lengths) for b in (1, 2, 3) if b != working.batch):
         return contract, working
+    # A batch read as heads or as positions passes at exactly those sizes, so those are tried before calling it fixed.
+    longest = max(working.lengths.values(), default=1)
+    running = tuple(b for b in (1, 2, 3, 4, 8, longest) if accepts(model, contract, b, working.lengths))
+    if len(running) > 1:
+        note = f"only batches of {', '.join(map(str, running))} were accepted, though the declared shape allows others"
+        return replace(contract, batches=running, choices=(*contract.choices, note)), working
     note = f"only a batch of {working.batch} runs, though the declared shape allows others"
     return replace(contract, fixed_batch=working.batch, choices=(*contract.choices, note)), working
 

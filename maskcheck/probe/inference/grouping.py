@@ -166,14 +166,17 @@ def _kinship(draft: Draft, home: str, members: Sequence[Draft]) -> float:
         score += 8.0
     family = names.family_of(draft.spec.name)
     score += 3.0 * (family == (names.family_of(members[0].spec.name) or home))
-    words = set(re.split(r"[_\W\d]+", draft.spec.name.lower())) - {
-        "mask",
-        "padding",
-        "key",
-        "attention",
-        "ids",
-        "lengths",
-        "",
-    }
-    mine = {w for m in members for w in re.split(r"[_\W\d]+", m.spec.name.lower())}
-    return score + len(words & mine)
+    mine = {w for m in members for w in _words(m.spec.name)}
+    return score + sum(any(_same_stem(a, b) for b in mine) for a in _words(draft.spec.name) - _COMMON)
+
+
+_COMMON = {"mask", "padding", "key", "attention", "ids", "lengths", "length", "input", "len", "lens"}
+
+
+def _words(name: str) -> set[str]:
+    return {w for w in re.split(r"[_\W\d]+", name.lower()) if w}
+
+
+def _same_stem(one: str, other: str) -> bool:
+    """``mel`` and ``mels``, ``token`` and ``tokens``: one starts with the other."""
+    return len(one) >= 3 and len(other) >= 3 and (one.startswith(other) or other.startswith(one))

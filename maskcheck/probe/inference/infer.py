@@ -106,29 +106,49 @@ def _swapped(d: Draft) -> Draft:
 
 
 def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
-    """Drop the padding of content that nobody pads: features of one fixed size without mask or lengths beside them."""
-    marked = any(d.role in (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS) for d in drafts)
+    """Drop the padding of content that nobody pads: values of one fixed size per row, and images without a pixel mask."""
+    marked = _marked(drafts)
     found = []
     for d in drafts:
-        stated = any(label not in (BATCH, None, "?") for label in d.labels)
         image = len(d.shape) == 4 and len(d.padded) < 2 and not any(names.is_time(s) for s in d.shape)
-        unpadded = d.role is Role.FEATURES and not stated and not marked and (not d.dynamic or image)
-        if unpadded:
+        tabular = len(d.shape) == 2 and not d.dynamic
+        if d.role is Role.FEATURES and not _is_stated(d) and not marked and (tabular or image):
             d = replace(d, role=Role.OTHER, labels=tuple(BATCH if x == BATCH else None for x in d.labels))
         found.append(d)
     return found
 
 
+def _marked(drafts: Sequence[Draft]) -> bool:
+    """Whether a mask or lengths say that something is padded."""
+    return any(d.role in (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS) for d in drafts)
+
+
+def _is_stated(d: Draft) -> bool:
+    return any(label not in (BATCH, None, "?") for label in d.labels)
+
+
+def _assumed(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
+    """Features of one fixed length, without mask or lengths, that nobody stated to be padded."""
+    members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
+    features = all(d.role is Role.FEATURES and not d.dynamic and not _is_stated(d) for d in members)
+    return features and not _marked(drafts)
+
+
 def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:
     inputs = tuple(_input(model, d, grouping, overrides.inputs.get(d.spec.name, {})) for d in drafts)
-    domains = tuple(_domain(model, name, dims, grouping, overrides) for name, dims in grouping.dimensions.items())
+    domains = tuple(
+        _domain(model, name, dims, grouping, overrides, _assumed(drafts, grouping, name))
+        for name, dims in grouping.dimensions.items()
+    )
     batches = {d.shape[i] for d in drafts for i, label in enumerate(d.labels) if label == BATCH}
     fixed = {b for b in batches if isinstance(b, int)}
     batch = overrides.fixed_batch or (fixed.pop() if len(fixed) == 1 and len(batches) == 1 else None)
     return Contract(domains, inputs, (), batch)
 
 
-def _domain(model: Model, name: str, dims: Sequence[str], grouping: Grouping, overrides: Overrides) -> Domain:
+def _domain(
+    model: Model, name: str, dims: Sequence[str], grouping: Grouping, overrides: Overrides, assumed: bool
+) -> Domain:
     stated = overrides.domains.get(name, {})
     hinted = model.info.hints.get("padding_side")
     side = Side(stated.get("side", hinted if hinted in ("left", "right") else "right"))
@@ -143,7 +163,7 @@ def _domain(model: Model, name: str, dims: Sequence[str], grouping: Grouping, ov
         Dimension(d, **{"fixed": grouping.fixed.get(d), "maximum": maximum, **overrides.dimensions.get(d, {})})
         for d in dims
     )
-    return Domain(name, dimensions, side)
+    return Domain(name, dimensions, side, assumed)
 
 
 def _input(model: Model, d: Draft, grouping: Grouping, stated: Mapping[str, Any]) -> InputContract:

@@ -9,7 +9,13 @@ import re
 from maskcheck.core.contract import Role
 
 _PATTERNS: tuple[tuple[Role, re.Pattern[str]], ...] = (
-    (Role.OTHER, re.compile(r"past|cache|(^|_)(state|h0|c0|hx|cx)($|_)|head_mask|layer_head", re.IGNORECASE)),
+    (
+        Role.OTHER,
+        re.compile(
+            r"past_?(key|kv|state|\.|\d|$)|(^|_)past$|cache|(^|_)(state|h0|c0|hx|cx)($|_)|head_mask|layer_head",
+            re.IGNORECASE,
+        ),
+    ),
     (Role.MASK, re.compile(r"mask|is_pad|(^|_)valid($|_)", re.IGNORECASE)),
     (
         Role.LENGTHS,

@@ -176,7 +176,9 @@ def _draft_one(
     shape = spec.shape if spec.shape is not None else (None, None)
     spec = replace(spec, shape=shape)
     vocabulary = max(facts.tables, default=None) if role in (Role.TOKENS, Role.OTHER, Role.SEGMENTS) else None
-    carries = role is Role.TOKENS and bool(facts.kinds - {UseKind.INDEX})
+    carries = (role is Role.TOKENS and bool(facts.kinds - {UseKind.INDEX})) or (
+        role is Role.FEATURES and UseKind.COMPARE in facts.kinds
+    )
     labels, why = _labels(spec, role, model)
     if "dims" in stated:
         labels, why = _stated_labels(stated["dims"], len(shape)), "axes stated"  # type: ignore[arg-type]

@@ -22,6 +22,15 @@ def valid_lengths(plan: Plan) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Dead:
+    """Real positions whose change moves no answer, in a padded batch and in an unpadded one."""
+
+    padded: frozenset[int]
+    plain: frozenset[int]
+    tried: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """``base`` is the reference call (unpadded where the length can vary) and ``reference`` its valid answers."""
 
@@ -33,6 +42,7 @@ class Bench:
     settings: Settings
     base: Call
     reference: Answers
+    dead: Dead | None = None
 
     @property
     def contract(self) -> Contract:
@@ -57,12 +67,17 @@ class Bench:
 
     @property
     def ids_carry_mask(self) -> bool:
-        return any(spec.ids_carry_mask for spec in self.contract.of(self.domain, Role.TOKENS))
+        return any(spec.ids_carry_mask for spec in self.contract.of(self.domain, Role.TOKENS, Role.FEATURES))
 
     @property
     def free_content(self) -> bool:
-        """Whether pads may hold anything: a mask tells them apart, and the model reads nothing off the ids."""
-        return self.masked and not self.ids_carry_mask
+        """Whether pads may hold anything: the model reads no padding off their content.
+
+        Without a mask that is still a fair question to ask of features (what if the front end pads with something else
+        than zeros?), and an idle one to ask of ids, whose pad id is all that marks the padding.
+        """
+        unmarked_ids = not self.masked and bool(self.contract.of(self.domain, Role.TOKENS))
+        return not self.ids_carry_mask and not unmarked_ids
 
     def padding(self, totals: Mapping[str, int], **changes: object) -> Padding:
         """Padding on the contract's side unless ``sides`` says otherwise."""
@@ -73,7 +88,8 @@ class Bench:
         return Call(tuple(rows), self.padding(totals, fill=fill), seed)
 
     def gating(self, twin: TwinKind) -> bool:
-        return twin.value in self.settings.require
+        """Whether a twin gates: when it is required, and its domain is known to be padded at all."""
+        return twin.value in self.settings.require and not (self.plan.domain.assumed and twin is not TwinKind.MATES)
 
     def observe(
         self,

@@ -10,47 +10,54 @@ import numpy as np
 from maskcheck.core.contract import BATCH, Role
 from maskcheck.core.errors import RunError
 from maskcheck.core.report import PassportRow, Status, TwinKind
-from maskcheck.probe.compare import max_abs
+from maskcheck.probe.compare import difference, max_abs
 from maskcheck.probe.layout import Fill, MaskState
 from maskcheck.probe.observe import Observation
 from maskcheck.probe.runner import Answers, Call
 from maskcheck.probe.samples import change_position
-from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.twins.bench import Bench, Dead
 
 _POSITIONS = 9
 
 
 def valid(bench: Bench) -> Iterator[Observation]:
-    """Change real tokens one at a time, in a padded batch. Here *no* change is the finding: the token was masked
-    away.
-    """
-    padded = _dead(bench, bench.padded(bench.rows[: _few(bench)], bench.plan.few))
-    plain = padded if bench.plan.fixed else _dead(bench, Call(bench.rows[: _few(bench)], bench.base.padding))
-    lost = sorted(padded - plain) if not bench.plan.fixed else sorted(padded)
-    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    """Change real tokens one at a time, in a padded batch. Here *no* change is the finding: the token was masked away."""
     gating = bench.gating(TwinKind.VALID)
-    everything = len(padded) >= len(_positions(length))
-    if lost and (not bench.plan.fixed or everything):
+    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+    dead = bench.dead
+    if dead is None:
+        yield bench.untested(TwinKind.VALID, "one token", "the model refused the changed batches", gating=gating)
+        return
+    # At a fixed length there is no unpadded run to compare with: only a model that is deaf altogether is suspicious there.
+    everything = len(dead.padded) == len(dead.tried)
+    lost = sorted(dead.padded - dead.plain) if not bench.plan.fixed else sorted(dead.padded) if everything else []
+    if lost:
         reason = f"padding switches off real positions {_list(lost)} of {length}: they no longer influence anything"
         yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.LEAKY, gating, reason))
     else:
-        reason = f"positions {_list(sorted(padded))} of {length} influence nothing, padded or not" if padded else None
+        still = sorted(dead.padded)
+        reason = f"positions {_list(still)} of {length} influence nothing, padded or not" if still else None
         yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.CLEAN, gating, reason))
     yield from _pad_id(bench, gating)
 
 
-def dead_positions(bench: Bench) -> tuple[float, ...]:
-    """Real positions that influence nothing in a padded batch, as fractions of the valid length."""
-    length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
+def dead_positions(bench: Bench) -> Dead | None:
+    """Real positions that influence nothing, padded and unpadded; ``None`` where the model refused to run."""
+    rows = bench.rows[: _few(bench)]
     try:
-        found = _dead(bench, bench.padded(bench.rows[: _few(bench)], bench.plan.few))
+        padded = _dead(bench, bench.padded(rows, bench.plan.few))
+        plain = padded if bench.plan.fixed else _dead(bench, Call(rows, bench.base.padding))
     except RunError:
-        return ()
-    return tuple(p / length for p in sorted(found))
+        return None
+    return Dead(frozenset(padded), frozenset(plain), tuple(_positions(_length(bench))))
+
+
+def _length(bench: Bench) -> int:
+    return bench.plan.valid[bench.plan.domain.dimensions[0].name]
 
 
 def _few(bench: Bench) -> int:
-    return bench.runner.batch_size(min(3, len(bench.rows)))
+    return bench.runner.batch_size(min(2, len(bench.rows)))
 
 
 def _positions(length: int) -> list[int]:
@@ -58,25 +65,30 @@ def _positions(length: int) -> list[int]:
 
 
 def _dead(bench: Bench, call: Call) -> set[int]:
-    """Positions whose change moves no output of any row, apart from the output at that very position."""
+    """Positions whose change moves no output of any row. All changed rows run as one batch."""
     dimension = bench.plan.domain.dimensions[0].name
     answers = bench.runner.valid(call)
+    positions = _positions(_length(bench))
+    changed = tuple(
+        change_position(bench.contract, row, dimension, position, seed=31)
+        for position in positions
+        for row in call.rows
+    )
+    moved = bench.runner.valid(Call(changed, call.padding, call.seed))
+    count = len(call.rows)
     dead = set()
-    for position in _positions(bench.plan.valid[dimension]):
-        rows = tuple(change_position(bench.contract, row, dimension, position, seed=31) for row in call.rows)
-        moved = bench.runner.valid(Call(rows, call.padding, call.seed))
-        if not _moved(bench, answers, moved):
+    for i, position in enumerate(positions):
+        part = {name: rows[i * count : (i + 1) * count] for name, rows in moved.items()}
+        if not _moved(bench, answers, part):
             dead.add(position)
     return dead
 
 
 def _moved(bench: Bench, answers: Answers, moved: Answers) -> bool:
+    """Whether anything changed by more than the batch size alone can explain."""
     for name in bench.judge.reacting:
-        limit = bench.judge.noise.floors[name].exact
-        if any(
-            not max_abs(a, b) <= limit * (float(np.std(a)) or 1.0)
-            for a, b in zip(answers[name], moved[name], strict=True)
-        ):
+        limit = bench.judge.noise.floors[name].tolerance
+        if not difference(answers[name], moved[name]) <= limit:
             return True
     return False
 

@@ -16,6 +16,7 @@ from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import Call
 from maskcheck.probe.twins.bench import Bench
 
+_ORDER = (2, 0, 3, 1)
 _HEADS = 4
 """Batches as large as a usual number of heads let a batch mask pass for a head mask without an error."""
 
@@ -45,24 +46,27 @@ def mates(bench: Bench) -> Iterator[Observation]:
     for stream, size in enumerate(sorted({2, 3, _HEADS, min(length, 32)})):
         batch = bench.padded(short + _longer(bench, size - 1, 20 + stream), totals)
         try:
-            compared.append((bench.judge.compare(reference, bench.runner.valid(batch), rows=[0]), alone, batch))
+            compared.append(
+                (bench.judge.compare(reference, bench.runner.valid(batch, together=True), rows=[0]), alone, batch)
+            )
         except RunError:
             continue  # a batch size the model refuses; the others still count
     if not compared:
         yield bench.untested(TwinKind.MATES, "beside longer", "the model refused every batch of several rows")
         return
     yield bench.observe(TwinKind.MATES, "beside longer", compared, gating=gating)
-    yield _permuted(bench, gating)
+    if not bench.contract.batches or len(_ORDER) in bench.contract.batches:
+        yield _permuted(bench, gating)
 
 
 def _permuted(bench: Bench, gating: bool) -> Observation:
     """Rows of mixed lengths in two orders: a lost unsort or a mask in head order shows."""
     mixed = bench.rows[:2] + _longer(bench, 2, 30)
     call = bench.padded(mixed, bench.plan.few)
-    order = [2, 0, 3, 1]
+    order = _ORDER
     twin = Call(tuple(mixed[i] for i in order), call.padding)
-    answers = bench.runner.valid(call)
-    moved = bench.runner.valid(twin)
+    answers = bench.runner.valid(call, together=True)
+    moved = bench.runner.valid(twin, together=True)
     restored = {name: [rows[order.index(i)] for i in range(len(order))] for name, rows in moved.items()}
     gap = bench.judge.compare(answers, restored)
     found = bench.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
@@ -84,8 +88,8 @@ def _fixed_batch(bench: Bench, gating: bool) -> Observation:
 def empty(bench: Bench) -> Iterator[Observation]:
     """One row that is nothing but padding: does it disturb the others?"""
     gating = bench.gating(TwinKind.MATES)
-    if not bench.runner.mixes_rows or (bench.contract.fixed_batch or 3) < 2:
-        yield bench.untested(TwinKind.EMPTY, "all-pad mate", "the batch is fixed at one row", gating=False)
+    if not bench.runner.mixes_rows or (bench.contract.fixed_batch or 3) < 2 or bench.contract.batches:
+        yield bench.untested(TwinKind.EMPTY, "all-pad mate", "too few batch sizes run", gating=False)
         return
     if not bench.masked and not bench.ids_carry_mask:
         yield bench.untested(
@@ -97,14 +101,16 @@ def empty(bench: Bench) -> Iterator[Observation]:
     full = bench.padded(rows, bench.plan.few)
     hollow = Call(rows, replace(full.padding, empty_rows=(size - 1,)))
     try:
-        answers = bench.runner.run(hollow)
+        answers = bench.runner.run(hollow, together=True)
     except RunError as error:
         yield bench.untested(
             TwinKind.EMPTY, "all-pad mate", f"the model refused an all-pad row: {error.message}", gating=False
         )
         return
     others = list(range(size - 1))
-    gap = bench.judge.compare(bench.runner.valid(full), bench.runner.valid_parts(answers, hollow), rows=others)
+    gap = bench.judge.compare(
+        bench.runner.valid(full, together=True), bench.runner.valid_parts(answers, hollow), rows=others
+    )
     own = any(not np.all(np.isfinite(a[size - 1].astype(np.float64))) for a in answers.values())
     reason = "the all-pad row itself answers NaN or infinity" if own else None
     yield bench.observe(TwinKind.EMPTY, "all-pad mate", [(gap, full, hollow)], gating=gating, reason=reason)

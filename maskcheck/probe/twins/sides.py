@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from maskcheck.core.contract import Role, Side
 from maskcheck.core.report import TwinKind
-from maskcheck.probe.observe import Observation
-from maskcheck.probe.runner import unpadded
+from maskcheck.probe.observe import Gap, Observation
+from maskcheck.probe.runner import Call, unpadded
 from maskcheck.probe.twins.bench import Bench
 
 
@@ -27,5 +27,17 @@ def side(bench: Bench) -> Iterator[Observation]:
             padded = bench.padded(bench.rows, totals)
             twin = replace(padded, padding=replace(padded.padding, sides=sides, positions_given=given))
             compared.append((bench.judge.compare(reference, bench.runner.valid(twin)), call, twin))
+        if not bench.plan.fixed:
+            compared += list(_shorter(bench, sides, given))
         variant = other.value + ("" if not positions else ", positions given" if given else ", positions by column")
         yield bench.observe(TwinKind.SIDE, variant, compared, gating=gating and given)
+
+
+def _shorter(bench: Bench, sides: Mapping[str, Side], given: bool) -> Iterator[tuple[Gap, Call, Call]]:
+    """One pair of shorter rows: what only some contents show (a maximum that zeros win) wants more than one set of rows."""
+    valid, totals = bench.plan.cases[-1]
+    rows = bench.source.rows(bench.runner.batch_size(min(2, len(bench.rows))), valid, 40)
+    call = unpadded(rows)
+    padded = bench.padded(rows, totals)
+    twin = replace(padded, padding=replace(padded.padding, sides=sides, positions_given=given))
+    yield bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin)), call, twin

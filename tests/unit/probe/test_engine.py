@@ -106,8 +106,10 @@ def test_a_convolution_over_the_edge_leaks_at_the_boundary() -> None:
     twice = [Node("first", K.CONVOLUTION, ("features",), blur), Node("out", K.CONVOLUTION, ("first",), blur)]
     battery, story = probe(features_model(*twice))
     assert status(battery, TwinKind.LENGTH) is Status.LEAKY
-    assert origins(story) == ["out"]
-    assert story.items[0].evidence.spread.value == "boundary"
+    assert origins(story) == ["out", "first"]
+    gating, warning = story.items
+    assert gating.gating and gating.evidence.spread.value == "boundary"
+    assert set(warning.evidence.at_site) == {TwinKind.CONTENT}  # zeros at the pads look like the edge to the first one
 
 
 def test_a_model_that_disagrees_with_itself_is_untested_not_clean() -> None:

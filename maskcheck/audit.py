@@ -6,6 +6,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -41,7 +42,11 @@ def audit(paths: Sequence[str], settings: Settings, progress: Progress | None = 
     progress = progress or _silent
     models = []
     for i, path in enumerate(paths):
-        models.append(audit_model(path, settings, _part(progress, i, len(paths), path)))
+        part = _part(progress, i, len(paths), path)
+        try:
+            models.append(audit_model(path, settings, part))
+        except UsageError as error:
+            models.append(replace(_failed(path, None, Outcome.ERROR, error), usage_error=True))
     return Report(tuple(models), maskcheck.__version__, _environment(), _described(settings))
 
 
@@ -141,6 +146,23 @@ def _judged(
         _layers(story),
         (*restored, *battery.notes, *story.notes),
     )
+
+
+def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settings) -> tuple[Outcome, str | None]:
+    """Leaky when a gating row leaks, clean when every required twin was tried, skipped when what matters could not be."""
+    if any(row.status is Status.LEAKY for row in gating):
+        return Outcome.LEAKY, None
+    if assumed := [d for d in contract.domains if d.assumed]:
+        names = ", ".join(i.name for d in assumed for i in contract.of(d.name))
+        return Outcome.SKIPPED, (
+            f"nothing says that {names} is ever padded: its length is fixed, and no mask or lengths go with it. "
+            "If you pad it, say so: --input NAME=features,dims=batch:seq:-."
+        )
+    tried = {row.twin for row in gating if row.status is Status.CLEAN}
+    if TwinKind.LENGTH.value in settings.require and TwinKind.LENGTH not in tried:
+        why = dict.fromkeys(row.reason or "?" for row in gating if row.status is Status.UNTESTED)
+        return Outcome.SKIPPED, f"the number of pads could not be tried: {'; '.join(why)}."
+    return (Outcome.CLEAN, None) if tried else (Outcome.SKIPPED, "nothing that gates could be tried.")
 
 
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
@@ -272,8 +294,6 @@ def _failed(path: str, model: Model | None, outcome: Outcome, error: MaskcheckEr
 
 
 def _timed(report: ModelReport, seconds: float) -> ModelReport:
-    from dataclasses import replace
-
     return replace(report, duration_s=round(seconds, 3))
 
 

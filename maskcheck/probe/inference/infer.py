@@ -135,7 +135,7 @@ def _assumed(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
 
 
 def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:
-    inputs = tuple(_input(model, d, grouping, overrides.inputs.get(d.spec.name, {})) for d in drafts)
+    inputs = tuple(_input(model, d, grouping, _stated_of(d, overrides)) for d in drafts)
     domains = tuple(
         _domain(model, name, dims, grouping, overrides, _assumed(drafts, grouping, name))
         for name, dims in grouping.dimensions.items()
@@ -146,10 +146,16 @@ def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrid
     return Contract(domains, inputs, (), batch)
 
 
+def _stated_of(d: Draft, overrides: Overrides) -> Mapping[str, Any]:
+    """What flags or a file say of one input; the general pad value goes to content that has none of its own."""
+    general = overrides.pad_value is not None and d.role in (Role.TOKENS, Role.FEATURES)
+    return {**({"pad_value": overrides.pad_value} if general else {}), **overrides.inputs.get(d.spec.name, {})}
+
+
 def _domain(
     model: Model, name: str, dims: Sequence[str], grouping: Grouping, overrides: Overrides, assumed: bool
 ) -> Domain:
-    stated = overrides.domains.get(name, {})
+    stated = {**({"side": overrides.side} if overrides.side else {}), **overrides.domains.get(name, {})}
     hinted = model.info.hints.get("padding_side")
     side = Side(stated.get("side", hinted if hinted in ("left", "right") else "right"))
     longest = [

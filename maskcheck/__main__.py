@@ -1,0 +1,5 @@
+"""``python -m maskcheck``."""
+
+from maskcheck.cli import main
+
+main(prog_name="maskcheck")

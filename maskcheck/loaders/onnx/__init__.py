@@ -1,0 +1,1 @@
+"""ONNX models: read as a skeleton, run as deployed, traced as an instrumented copy."""

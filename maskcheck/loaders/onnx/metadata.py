@@ -1,0 +1,100 @@
+"""Where a node came from in the user's own program, as far as the exporter wrote it down."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maskcheck.core.trace import SourceLine
+
+if TYPE_CHECKING:
+    import onnx
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+_CLASSES = "pkg.torch.onnx.class_hierarchy"
+_STACK = "pkg.torch.onnx.stack_trace"
+_NAMESPACE = "namespace"
+
+_FRAME = re.compile(
+    r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?(?:\n[ \t]+(?!File ")(?P<text>\S.*))?'
+)
+_LEGACY_FRAME = re.compile(r"^(?P<file>\S.*?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
+_TORCH_ITSELF = re.compile(
+    r"(site|dist)-packages[/\\](torch|onnxscript)[/\\]"
+    r"|[/\\]torch[/\\](nn[/\\](modules|functional)|_|utils|autograd|jit|onnx|export|overrides)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """The module a node belongs to, that module's class, and the line of source that made it."""
+
+    module: str | None = None
+    module_class: str | None = None
+    source: SourceLine | None = None
+
+
+def provenance(node: onnx.NodeProto) -> Provenance:
+    """Read what the exporter noted about ``node``. Notes that cannot be read are ignored."""
+    notes = {item.key: item.value for item in node.metadata_props}
+    module, module_class = _scopes(notes)
+    if module is None and module_class is None:
+        module = module_of_name(node.name)
+    return Provenance(module, module_class, source_line(notes.get(_STACK, "")) or _legacy_source(node.doc_string))
+
+
+def _scopes(notes: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Module path and class; the last entry of each list is the operator itself."""
+    names, classes = _strings(notes.get(_SCOPES)), _strings(notes.get(_CLASSES))
+    if len(names) < 2:
+        names, classes = _namespace(notes.get(_NAMESPACE, ""))
+    module = names[-2] if len(names) > 1 else None
+    module_class = classes[-2] if len(classes) > 1 else None
+    return module or None, module_class or None
+
+
+def _strings(text: str | None) -> list[str]:
+    try:
+        value = ast.literal_eval(text or "[]")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _namespace(text: str) -> tuple[list[str], list[str]]:
+    """Split ``": pkg.M/layers.0: pkg.Block/softmax: aten.softmax.int"``."""
+    pairs = [part.split(": ", 1) for part in text.split("/")] if ": " in text else []
+    whole = [pair for pair in pairs if len(pair) == 2]
+    return [name for name, _ in whole], [kind for _, kind in whole]
+
+
+def source_line(stack: str) -> SourceLine | None:
+    """The innermost frame of a Python stack trace that is not part of PyTorch; the innermost frame comes last."""
+    frames = [m for m in _FRAME.finditer(stack) if not _TORCH_ITSELF.search(m["file"])]
+    return _line(frames[-1]) if frames else None
+
+
+def _legacy_source(text: str) -> SourceLine | None:
+    """The same from the notes of the TorchScript exporter, which begin with the innermost frame."""
+    frames = [m for m in _LEGACY_FRAME.finditer(text or "") if not _TORCH_ITSELF.search(m["file"])]
+    return _line(frames[0]) if frames else None
+
+
+def _line(match: re.Match[str]) -> SourceLine:
+    found = match.groupdict()
+    text = (found.get("text") or "").strip()
+    return SourceLine(found["file"], int(found["line"]), found["function"], text or None)
+
+
+def module_of_name(name: str) -> str | None:
+    """The module path that exporters spell into node names.
+
+    PyTorch's TorchScript exporter writes ``/encoder/layer.0/Softmax``, tf2onnx ``model/dense/MatMul``.
+    """
+    parts = [part for part in name.split("/") if part]
+    if len(parts) < 2:
+        return None
+    return ".".join(parts[:-1]) if name.startswith("/") else "/".join(parts[:-1])

@@ -1,0 +1,170 @@
+"""How the model's inputs are consumed, seen through operators that keep values."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from maskcheck.core.model import InputUse, UseKind
+from maskcheck.loaders.onnx.constants import Constants
+from maskcheck.loaders.onnx.dependence import Level
+from maskcheck.loaders.onnx.graph import Graph, Node
+from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
+
+_KEEPS = frozenset(
+    {
+        *("Cast", "CastLike", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand", "Transpose", "Flatten", "Tile"),
+        *("Slice", "Split", "Gather", "Concat", "Pad", "Optional", "OptionalGetElement"),
+    }
+)
+_COMPARES = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
+_SIZES = frozenset({"Shape", "Size"})
+_TABLES = {
+    "com.microsoft.EmbedLayerNormalization": {0: 2, 1: 4, 8: 3},
+    "com.microsoft.QEmbedLayerNormalization": {0: 2, 1: 4},
+    "com.microsoft.GatherBlockQuantized": {1: 0},
+}
+"""Fused lookups: the table operand of each index operand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """An input as some tensor holds it. ``column`` says that only one column of it is left; ``rank`` may be unknown."""
+
+    key: str
+    column: bool
+    rank: int | None
+
+
+def input_uses(graph: Graph, constants: Constants, ranks: dict[str, int | None]) -> tuple[InputUse, ...]:
+    """All uses of all inputs, in the order in which they are met. ``ranks`` gives the inputs' declared ranks."""
+    uses: list[InputUse] = []
+    for name in graph.inputs:
+        uses += _of_input(name, graph, constants, ranks.get(name))
+    return tuple(uses)
+
+
+def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -> list[InputUse]:
+    found: list[InputUse] = []
+    queue = deque([_View(name, False, rank)])
+    seen = {(name, False)}
+    while queue:
+        view = queue.popleft()
+        for node in graph.consumers.get(view.key, ()):
+            if node.default and node.op in _SIZES:
+                continue
+            for position in _positions(node, view.key):
+                if _keeps(node, position, constants):
+                    for following in _following(node, view, constants):
+                        if (following.key, following.column) not in seen:
+                            seen.add((following.key, following.column))
+                            queue.append(following)
+                else:
+                    found.append(_use(name, node, position, view, graph, constants))
+    return found
+
+
+def _positions(node: Node, key: str) -> list[int]:
+    """Operand positions at which ``node`` reads ``key``; -1 for a reading by its subgraphs."""
+    direct = [i for i, name in enumerate(node.inputs) if name == key]
+    return direct + ([-1] if key in node.captured else [])
+
+
+def _keeps(node: Node, position: int, constants: Constants) -> bool:
+    if not node.default or node.op not in _KEEPS:
+        return False
+    if node.op == "Gather":
+        # Data may be picked from by anything that does not depend on content, else positions are chosen by data.
+        return position == 0 and constants.dependence.level(node.input(1)) is not Level.DATA
+    return position == 0 or node.op == "Concat"
+
+
+def _following(node: Node, view: _View, constants: Constants) -> list[_View]:
+    column = view.column or _one_column(node, constants)
+    return [_View(name, column, _rank(node, view.rank, constants)) for name in node.makes]
+
+
+def _one_column(node: Node, constants: Constants) -> bool:
+    """Whether ``node`` leaves one column of its operand: what models of tables do to their features."""
+    if node.op == "Gather":
+        index = constants.value(node.input(1))
+        return index is not None and index.size == 1 and node.attributes.get("axis", 0) != 0
+    if node.op == "Slice":
+        return _slice_width(node, constants) == 1
+    if node.op == "Split":
+        sizes = constants.integers(node.input(1)) or node.attributes.get("split") or ()
+        return len(sizes) > 1 and set(sizes) == {1}
+    return False
+
+
+def _slice_width(node: Node, constants: Constants) -> int | None:
+    """Width of a slice along its only axis, where constants fix it and the axis is not the first."""
+    starts = constants.integers(node.input(1)) or node.attributes.get("starts")
+    ends = constants.integers(node.input(2)) or node.attributes.get("ends")
+    axes = constants.integers(node.input(3)) or node.attributes.get("axes") or (0,)
+    if not starts or not ends or len(starts) != 1 or axes[0] == 0:
+        return None
+    start, end = starts[0], ends[0]
+    whole = start < 0 <= end
+    return 1 if whole and start == -1 else (None if whole or (start >= 0) != (end >= 0) else end - start)
+
+
+def _rank(node: Node, rank: int | None, constants: Constants) -> int | None:
+    if node.op == "Reshape":
+        shape = constants.integers(node.input(1))
+        if shape is not None:
+            return len(shape)
+        dims = constants.graph.producers.get(node.input(1))
+        return len(dims.inputs) if dims is not None and dims.op == "Concat" else None
+    if node.op in ("Unsqueeze", "Squeeze"):
+        axes = constants.integers(node.input(1)) or node.attributes.get("axes")
+        if rank is None or axes is None:
+            return None
+        return rank + len(axes) * (1 if node.op == "Unsqueeze" else -1)
+    if node.op == "Expand":
+        shape = constants.integers(node.input(1))
+        return None if shape is None or rank is None else max(rank, len(shape))
+    if node.op == "Gather":
+        index = constants.value(node.input(1))
+        return None if rank is None or index is None else rank - 1 + index.ndim
+    return 2 if node.op == "Flatten" else rank
+
+
+def _use(name: str, node: Node, position: int, view: _View, graph: Graph, constants: Constants) -> InputUse:
+    kind, value = UseKind.OTHER, None
+    if not view.column:
+        kind, value = _meaning(node, position, view, constants)
+    return InputUse(name, kind, node.name, node.operation, value)
+
+
+def _meaning(node: Node, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:
+    operation = node.operation
+    if node.is_function:
+        return UseKind.OTHER, None
+    if node.default and node.op == "Gather" and position == 1:
+        return _lookup(node.input(0), node.attributes.get("axis", 0), constants)
+    if node.default and node.op == "OneHot" and position == 0:
+        depth = constants.fill(node.input(1))
+        return UseKind.INDEX, None if depth is None else int(depth)
+    if position in _TABLES.get(operation, {}):
+        return _lookup(node.input(_TABLES[operation][position]), node.attributes.get("gather_axis", 0), constants)
+    if node.default and node.op in _COMPARES:
+        other = constants.fill(node.input(1 - position))
+        return (UseKind.OTHER, None) if other is None else (UseKind.COMPARE, _whole(other))
+    if position == LENGTHS_OPERAND.get(operation):
+        return UseKind.LENGTHS, None
+    if position in (MASK_OPERAND.get(operation), BIAS_OPERAND.get(operation)):
+        return UseKind.MASK, view.rank
+    return UseKind.OTHER, None
+
+
+def _lookup(table: str, axis: int, constants: Constants) -> tuple[UseKind, int | None]:
+    """Indexing a constant table; picking positions of a computed tensor is no lookup."""
+    if not constants.is_constant(table):
+        return UseKind.OTHER, None
+    dims = constants.dims(table)
+    return UseKind.INDEX, dims[axis] if dims and -len(dims) <= axis < len(dims) else None
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value.is_integer() else value

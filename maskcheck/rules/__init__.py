@@ -1,0 +1,21 @@
+"""What an origin of a leak means: one rule per mechanism, with its text, its fix and examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maskcheck.rules.lookup import all_rules, rule
+from maskcheck.rules.rule import Diagnosis, Rule
+
+if TYPE_CHECKING:
+    from maskcheck.core.evidence import Evidence
+
+__all__ = ["Diagnosis", "Rule", "all_rules", "diagnose", "rule"]
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """Return the most specific rule that explains ``evidence``; the last one, MC999, explains anything."""
+    # The matchers need numpy through the types of a trace; listing and explaining rules must not.
+    from maskcheck.rules.registry import first_match
+
+    return first_match(evidence)

@@ -1,0 +1,238 @@
+"""Attention whose mask is missing, on the wrong axis, or without force."""
+
+from __future__ import annotations
+
+import math
+
+from maskcheck.core.contract import Conflict
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind
+from maskcheck.rules import circumstances as c
+from maskcheck.rules import masking, static
+from maskcheck.rules.rule import Match
+
+ATTENTION_KINDS = (OperationKind.SOFTMAX, OperationKind.ATTENTION)
+
+
+def inverted_mask(evidence: Evidence) -> Match | str:
+    conflict = _conflict(evidence, "inverted-polarity")
+    if conflict is not None and c.mask_reaches(evidence):
+        return Match(
+            f"{evidence.site.operation} hides the real positions and shows the pads: {conflict.message}",
+            RootCause(None, f"the input {conflict.input!r} is read with inverted polarity"),
+        )
+    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    if reason:
+        return reason
+    if not evidence.dead_positions:
+        return "real tokens do influence the output"
+    if min(evidence.dead_positions) >= 0.5:
+        return "only the end of the text is dead, not the positions a mask marks as real"
+    if not masking.masked(evidence):
+        return "no mask enters the scores"
+    return Match(
+        f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: "
+        "its mask is inverted on the way here."
+    )
+
+
+def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    if reason:
+        return reason
+    facts, axis = c.sequence_input(evidence), masking.softmax_axis(evidence)
+    if facts is None or axis is None:
+        return "the shape of the scores is not known"
+    if axis == facts.batch_axis and not c.mates_only(evidence):
+        return Match(
+            f"{evidence.site.operation} normalises over the rows of the batch (axis {axis}), not over the keys."
+        )
+    if len(facts.sequence_axes) > 1 and axis in facts.sequence_axes and axis != max(facts.sequence_axes):
+        return Match(
+            f"{evidence.site.operation} normalises over the queries (axis {axis}) instead of the keys "
+            f"(axis {max(facts.sequence_axes)}), so pad queries enter every real weight."
+        )
+    return "the softmax runs over the last sequence axis"
+
+
+def mask_on_queries(evidence: Evidence) -> Match | str:
+    reason = masking.attends(evidence)
+    if reason:
+        return reason
+    if masking.mask_axis(evidence) != "queries":
+        return "no mask was seen on the query axis"
+    return Match(
+        f"The mask of {evidence.site.operation} lies on the query axis: it changes whole rows of scores, which a "
+        "softmax "
+        "ignores, and hides no pad."
+    )
+
+
+def mask_dropped_by_export(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    if reason:
+        return reason
+    fact = c.unused_mask(evidence)
+    if fact is None:
+        return "every mask input of the file is read by something"
+    if masking.masked(evidence):
+        return "a mask enters the scores"
+    return Match(
+        f"{evidence.site.operation} sees the pads because the file's mask input is connected to nothing.",
+        RootCause(None, fact.detail),
+    )
+
+
+def fused_without_mask(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    if reason:
+        return reason
+    cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
+    if evidence.framework != "onnx" or not c.mask_inputs(evidence):
+        return "not a fused operator of an ONNX model that takes a mask"
+    if masking.mask_operand(evidence) is not None and cause is None:
+        return "the operator has a mask operand"
+    if c.left_only(evidence):
+        return "only left padding leaks: the operator's own causal mask hides right padding"
+    return Match(f"The fused {evidence.site.operation} has no mask operand although the model takes a mask.", cause)
+
+
+def inert_mask(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    if reason:
+        return reason
+    conflict = _conflict(evidence, "inert-mask")
+    if conflict is None and not evidence.leaks(TwinKind.MASK):
+        return "toggling the mask does change the output, or was not tried"
+    if not masking.masked(evidence):
+        return "no mask enters the scores at all"
+    return Match(
+        f"A mask enters {evidence.site.operation} and changes nothing: given, omitted or inverted, the answer is "
+        "the same.",
+        RootCause(None, conflict.message) if conflict else None,
+    )
+
+
+def mask_after_softmax(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    if reason:
+        return reason
+    if masking.masked(evidence):
+        return "a mask enters before the softmax"
+    for site in evidence.downstream:
+        others = [f for k in site.inputs if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None]
+        masks = site.kind is OperationKind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
+        if masks and c.reads(site, evidence.site):
+            return Match(
+                f"The mask multiplies the result of {evidence.site.operation} instead of its scores: the pads' "
+                "weights are "
+                "removed, but the pads stay in the denominator.",
+                RootCause(site, "the mask is applied here, after the softmax"),
+            )
+    return "nothing masks the weights after the softmax"
+
+
+def uniform_attention(evidence: Evidence) -> Match | str:
+    reason = masking.attends(evidence)
+    if reason:
+        return reason
+    if not masking.masked(evidence) or evidence.attention is None:
+        return "no mask enters the scores, or the weights were not observed"
+    mass = evidence.attention.pad_mass
+    if len(mass) < 2 or mass[0] < masking.UNMASKED_MASS:
+        return "pads have no weight, or there is one head only to judge by"
+    if any(not math.isclose(m, mass[0], rel_tol=1e-5) for m in mass):
+        return "the heads put different weights on the pads"
+    return Match(
+        f"Every head of {evidence.site.operation} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
+        "masked alike, "
+        "so attention is uniform over real positions and pads."
+    )
+
+
+def weak_mask_value(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    if reason:
+        return reason
+    if c.left_only(evidence) or c.mates_only(evidence) or c.number_only(evidence):
+        return "the twins that leak are not those of a weak mask"
+    cause = static.static_cause(evidence, static.WEAK_FILL)
+    if cause is not None:
+        return Match(f"The value that masks the scores of {evidence.site.operation} is too weak: {cause.reason}", cause)
+    if not masking.masked(evidence):
+        return "no mask enters the scores"
+    mass = masking.pad_mass(evidence)
+    if mass is not None and 0.0 < mass < masking.UNMASKED_MASS:
+        return Match(
+            f"The mask of {evidence.site.operation} leaves the pads a weight of {mass:.1g}: its value is too weak "
+            "to remove them."
+        )
+    join = masking.joining_site(evidence)
+    if join is not None and c.named(join, "where", "fill", "select"):
+        return Match(
+            f"{join.operation} fills the scores of {evidence.site.operation} at the pads with a value that does "
+            "not remove them.",
+            RootCause(join, "the fill value is chosen here"),
+        )
+    return "pads keep a full weight and nothing fills their scores"
+
+
+def mask_added_as_numbers(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    if reason:
+        return reason
+    if not masking.masked(evidence):
+        return "no mask enters the scores"
+    if c.left_only(evidence) or c.mates_only(evidence) or c.number_only(evidence):
+        return "the twins that leak are not those of a mask without force"
+    mass = masking.pad_mass(evidence)
+    if mass is not None and mass < masking.UNMASKED_MASS:
+        return "the mask does remove the pads' weight"
+    join = masking.joining_site(evidence)
+    share = f" ({mass:.0%} of the weight)" if mass is not None else ""
+    return Match(
+        f"A mask enters {evidence.site.operation} and leaves the pads in{share}: it is added as plain numbers, 0 "
+        "and 1, not as a "
+        "huge negative value.",
+        RootCause(join, "the mask joins the scores here") if join else None,
+    )
+
+
+def mask_never_reaches(evidence: Evidence) -> Match | str:
+    reason = masking.attends(evidence)
+    if reason:
+        return reason
+    if masking.masked(evidence):
+        return "a mask enters the scores"
+    names = [i.name for i in c.mask_inputs(evidence)]
+    if not names:
+        return "the model has no mask input for this sequence"
+    if c.left_only(evidence):
+        return "right padding is clean: a causal mask hides it"
+    return Match(
+        f"{evidence.site.operation} lets real positions attend to pads: the model takes "
+        f"{', '.join(map(repr, names))}, but "
+        "it never reaches these scores.",
+        c.lost_mask(evidence),
+    )
+
+
+def no_padding_mask(evidence: Evidence) -> Match | str:
+    reason = masking.attends(evidence)
+    if reason:
+        return reason
+    if masking.masked(evidence):
+        return "a mask enters the scores"
+    if c.left_only(evidence):
+        return "right padding is clean: a causal mask hides it"
+    if c.mates_only(evidence):
+        return "padding has no effect, only other rows have"
+    return Match(
+        f"{evidence.site.operation} lets real positions attend to pads: no padding mask enters its scores.",
+        c.lost_mask(evidence),
+    )
+
+
+def _conflict(evidence: Evidence, kind: str) -> Conflict | None:
+    return next((k for k in (*evidence.conflicts, *evidence.contract.conflicts) if k.kind == kind), None)

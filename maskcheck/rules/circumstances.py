@@ -1,0 +1,192 @@
+"""Questions about evidence that several matchers ask: which twins leak here, which axis is meant."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from maskcheck.core.contract import InputContract, Role, Side
+from maskcheck.core.evidence import Evidence, TensorFacts
+from maskcheck.core.model import StaticFact
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import static
+
+MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
+
+
+def leaking(evidence: Evidence) -> frozenset[TwinKind]:
+    """Twins in which this site is an origin; NaN counts as a difference."""
+    at_site = {twin for twin, value in evidence.at_site.items() if value > 0.0 or math.isnan(value)}
+    return frozenset(at_site | {evidence.twin})
+
+
+def silent(evidence: Evidence, twin: TwinKind) -> bool:
+    """Whether ``twin`` was tried and is clean at this site. A twin that was not tried is not silent."""
+    return twin in evidence.at_outputs and twin not in leaking(evidence)
+
+
+def leaks(evidence: Evidence, twin: TwinKind) -> bool:
+    return twin in leaking(evidence)
+
+
+def only(evidence: Evidence, *twins: TwinKind) -> bool:
+    return leaking(evidence) <= frozenset(twins)
+
+
+def number_only(evidence: Evidence) -> bool:
+    """Whether the number of pads matters and what stands in them does not."""
+    return TwinKind.LENGTH in leaking(evidence) and silent(evidence, TwinKind.CONTENT)
+
+
+def usual_side(evidence: Evidence) -> Side:
+    """The side on which the contract puts the pads."""
+    return next((d.side for d in evidence.contract.domains if d.name == evidence.domain), Side.RIGHT)
+
+
+def leaking_sides(evidence: Evidence) -> frozenset[Side]:
+    """The sides of padding under which this site leaks."""
+    usual = usual_side(evidence)
+    other = Side.LEFT if usual is Side.RIGHT else Side.RIGHT
+    twins = leaking(evidence)
+    sides = {usual} if twins & {TwinKind.LENGTH, TwinKind.CONTENT} else set()
+    return frozenset(sides | ({other} if TwinKind.SIDE in twins else set()))
+
+
+def left_only(evidence: Evidence) -> bool:
+    return leaking_sides(evidence) == {Side.LEFT}
+
+
+def mates_only(evidence: Evidence) -> bool:
+    return only(evidence, TwinKind.MATES)
+
+
+def named(site: Site, *words: str) -> bool:
+    """Whether the operation's name contains one of ``words``, however it is spelt (``aten.group_norm``)."""
+    name = re.sub(r"[^a-z0-9]", "", site.operation.lower())
+    return any(word in name for word in words)
+
+
+def any_named(sites: Sequence[Site], *words: str) -> bool:
+    return any(named(s, *words) for s in sites)
+
+
+def any_kind(sites: Sequence[Site], *kinds: OperationKind) -> bool:
+    return any(s.kind in kinds for s in sites)
+
+
+def data_inputs(evidence: Evidence, site: Site | None = None) -> tuple[TensorFacts, ...]:
+    """Facts of the inputs that carry content: neither weights nor numbers computed from sizes."""
+    keys = (site or evidence.site).inputs
+    facts = (evidence.facts(k) for k in keys)
+    return tuple(f for f in facts if f is not None and not f.constant and not f.shape_only)
+
+
+def sequence_input(evidence: Evidence) -> TensorFacts | None:
+    """Facts of the first input that carries content along a sequence axis, else of the first that carries content."""
+    facts = data_inputs(evidence)
+    return next((f for f in facts if f.sequence_axes), facts[0] if facts else None)
+
+
+def attribute(site: Site, *names: str) -> object:
+    """Value of the first attribute of ``names`` that the site has, else ``None``."""
+    return next((site.attributes[n] for n in names if n in site.attributes), None)
+
+
+def axes_of(site: Site, rank: int) -> tuple[int, ...] | None:
+    """Axes the operation works along, counted from 0; ``None`` when the site does not say."""
+    value = attribute(site, "axes", "axis", "dim", "dims")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value % rank,) if rank else ()
+    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
+        return tuple(v % rank for v in value) if rank else ()
+    return None
+
+
+def works_along_sequence(evidence: Evidence) -> bool:
+    """Whether the site's axes include a sequence axis. True when nothing says otherwise: an origin mixes something."""
+    facts = sequence_input(evidence)
+    if facts is None or not facts.sequence_axes:
+        return True
+    axes = axes_of(evidence.site, len(facts.shape))
+    if axes is not None:
+        return bool(set(axes) & set(facts.sequence_axes))
+    out = evidence.output_facts
+    return out is None or len(out.sequence_axes) < len(facts.sequence_axes) or len(out.shape) == len(facts.shape)
+
+
+def works_along_batch(evidence: Evidence) -> bool:
+    """Whether the site's axes include the batch axis, or its result has lost it."""
+    facts = sequence_input(evidence)
+    if facts is None or facts.batch_axis is None:
+        return False
+    axes = axes_of(evidence.site, len(facts.shape))
+    if axes is not None:
+        return facts.batch_axis in axes
+    out = evidence.output_facts
+    return out is not None and out.batch_axis is None
+
+
+def keeps_sequence(evidence: Evidence) -> bool:
+    out = evidence.output_facts
+    return out is not None and bool(out.sequence_axes)
+
+
+def zero_pads(evidence: Evidence) -> bool:
+    """Whether what the site reads is exactly 0 at every pad."""
+    facts = sequence_input(evidence)
+    return facts is not None and facts.zero_at_pads
+
+
+def mask_reaches(evidence: Evidence) -> bool:
+    return any(f.mask_reaches for f in evidence.input_facts)
+
+
+def reads(reader: Site, maker: Site) -> bool:
+    return bool(set(reader.inputs) & set(maker.outputs))
+
+
+def tokens_carry_mask(evidence: Evidence, role: Role = Role.TOKENS) -> bool:
+    """Whether the model reads the padding off an input of ``role`` itself."""
+    return any(i.ids_carry_mask and i.role is role for i in _domain_inputs(evidence))
+
+
+def mask_inputs(evidence: Evidence) -> tuple[InputContract, ...]:
+    """Inputs that mark the padding of the origin's domain."""
+    return tuple(i for i in _domain_inputs(evidence) if i.role in MASK_ROLES)
+
+
+def has_role(evidence: Evidence, role: Role) -> bool:
+    return any(i.role is role for i in _domain_inputs(evidence))
+
+
+def _domain_inputs(evidence: Evidence) -> tuple[InputContract, ...]:
+    return tuple(i for i in evidence.contract.inputs if evidence.domain is None or i.domain == evidence.domain)
+
+
+def unused_mask(evidence: Evidence) -> StaticFact | None:
+    """The fact that a mask input of the file has no consumer."""
+    names = {i.name for i in evidence.contract.inputs if i.role in MASK_ROLES}
+    for fact in static.joined_static(evidence, static.UNUSED_INPUT):
+        words = set(re.findall(r"[\w.:/-]+", fact.detail))
+        if words & names or (not names and re.search(r"mask|length", fact.detail, re.IGNORECASE)):
+            return fact
+    return None
+
+
+def lost_mask(evidence: Evidence) -> RootCause | None:
+    """Where the mask this site lacks was lost, if the graph shows it."""
+    unused = unused_mask(evidence)
+    if unused is not None:
+        return RootCause(None, unused.detail)
+    joined = static.static_cause(evidence, static.MASK_DROPPED, static.NO_LENGTHS, static.NO_MASK_OPERAND)
+    if joined is not None:
+        return joined
+    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED]
+    return RootCause(None, dropped[-1].detail) if dropped else None
+
+
+def is_a(evidence: Evidence, what: str, *kinds: OperationKind) -> str | None:
+    """Return the reason why the site is not ``what``; ``None`` when its kind is one of ``kinds``."""
+    return None if evidence.site.kind in kinds else f"{evidence.site.operation} is not {what}"

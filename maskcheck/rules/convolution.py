@@ -1,0 +1,171 @@
+"""Convolutions and what works like them."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence, Spread
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules.rule import Match
+
+UNFOLD = ("unfold", "im2col")
+
+
+def image_padding(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    facts = c.sequence_input(evidence)
+    if facts is None or len(facts.sequence_axes) < 2:
+        return "its input has one padded axis"
+    return Match(f"{evidence.site.operation} reads the filler along the borders of padded images.")
+
+
+def causal_left(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    return Match(f"{evidence.site.operation} looks back and reads left padding as history.")
+
+
+def gated_block(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    if not depthwise(evidence):
+        return "the convolution is not depthwise"
+    if not c.any_named(evidence.upstream, "glu", "sigmoid"):
+        return "no gate comes before it"
+    return Match(
+        f"{evidence.site.operation} is the depthwise convolution of a gated block and reads the pads its gate "
+        "refilled.",
+        c.lost_mask(evidence),
+    )
+
+
+def branch(evidence: Evidence) -> Match | str:
+    if c.named(evidence.site, *UNFOLD):
+        return Match(
+            f"{evidence.site.operation} cuts windows that reach into the padding, beside an attention that is masked."
+        )
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    facts = c.sequence_input(evidence)
+    if facts is None or len(facts.shape) != 4 or len(facts.sequence_axes) != 1:
+        return "it does not run over the values of attention heads"
+    if 1 not in _sizes(evidence, "kernel_size", "kernel_shape"):
+        return "its kernel spans both axes"
+    return Match(
+        f"{evidence.site.operation} runs over the attention's values, pads included, beside an attention that is "
+        "masked."
+    )
+
+
+def bias_refill(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    if not c.number_only(evidence):
+        return "what stands in the pads matters, not only their number"
+    if c.zero_pads(evidence):
+        return "its input is zero at the pads"
+    refill = next((s for s in evidence.upstream if _refills(s)), None)
+    named = f" by {refill.operation}" if refill else ""
+    return Match(
+        f"{evidence.site.operation} reads pads that were zeroed once at the input and refilled{named} with biases "
+        "since.",
+        None,
+    )
+
+
+def strided(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    if not strides(evidence.site):
+        return "its stride is 1"
+    return Match(
+        f"{evidence.site.operation} shortens the sequence and reads across its end before any mask is applied.",
+        c.lost_mask(evidence),
+    )
+
+
+def unmasked(evidence: Evidence) -> Match | str:
+    reason = _not_a_convolution(evidence)
+    if reason:
+        return reason
+    return Match(
+        f"{evidence.site.operation} reads pads at the end of the text as if they were content.", c.lost_mask(evidence)
+    )
+
+
+def length_formula(evidence: Evidence) -> Match | str:
+    kinds = (OperationKind.ELEMENTWISE, OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = c.is_a(evidence, "a place where a mask is applied", *kinds)
+    if reason:
+        return reason
+    if not c.mask_reaches(evidence):
+        return "no mask reaches it"
+    if evidence.spread is not Spread.BOUNDARY:
+        return "the error is not confined to the boundary"
+    shortened = next((s for s in evidence.upstream if strides(s)), None)
+    if shortened is None:
+        return "nothing before it shortens the sequence"
+    return Match(
+        f"The mask at {evidence.site.operation} was shortened by another formula than {shortened.operation} "
+        "shortens the "
+        "sequence, so frames at the boundary are wrongly kept or lost."
+    )
+
+
+def neighbours(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a concatenation", OperationKind.CONCATENATE, OperationKind.PAD)
+    if reason:
+        return reason
+    shifts = (
+        c.any_kind(evidence.upstream, OperationKind.INDEX, OperationKind.PAD) or evidence.site.kind is OperationKind.PAD
+    )
+    if not shifts:
+        return "its parts are not shifted copies of a sequence"
+    if c.mates_only(evidence):
+        return "only other rows change it"
+    return Match(
+        f"{evidence.site.operation} joins each position with its neighbours, and the last real one's neighbour is "
+        "a pad."
+    )
+
+
+def depthwise(evidence: Evidence) -> bool:
+    if c.named(evidence.site, "depthwise"):
+        return True
+    groups = c.attribute(evidence.site, "groups", "group")
+    return isinstance(groups, int) and groups > 1
+
+
+def strides(site: Site) -> bool:
+    """Whether a convolution, window or slice shortens the sequence."""
+    if site.kind not in (OperationKind.CONVOLUTION, OperationKind.WINDOW, OperationKind.INDEX):
+        return False
+    value = c.attribute(site, "strides", "stride", "steps", "step")
+    values = value if isinstance(value, list | tuple) else (value,)
+    return any(isinstance(v, int) and v > 1 for v in values)
+
+
+def _not_a_convolution(evidence: Evidence) -> str | None:
+    reason = c.is_a(evidence, "a convolution", OperationKind.CONVOLUTION)
+    if reason is None and c.mates_only(evidence):
+        return "only other rows change it"
+    return reason
+
+
+def _sizes(evidence: Evidence, *names: str) -> tuple[int, ...]:
+    value = c.attribute(evidence.site, *names)
+    if isinstance(value, int):
+        return (value,)
+    return tuple(value) if isinstance(value, list | tuple) else ()
+
+
+def _refills(site: Site) -> bool:
+    return site.kind in (OperationKind.CONVOLUTION, OperationKind.NORMALIZATION, OperationKind.MATMUL)

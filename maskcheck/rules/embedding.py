@@ -1,0 +1,100 @@
+"""Ids, lookups, and sequences that stop being sequences."""
+
+from __future__ import annotations
+
+from maskcheck.core.contract import Role
+from maskcheck.core.evidence import Evidence, Spread
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules.attention_structure import contracts_sequence
+from maskcheck.rules.rule import Match
+
+
+def bag(evidence: Evidence) -> Match | str:
+    if not c.named(evidence.site, "embeddingbag"):
+        if (
+            evidence.site.kind is not OperationKind.EMBEDDING
+            or c.keeps_sequence(evidence)
+            or evidence.output_facts is None
+        ):
+            return f"{evidence.site.operation} is not a bag of embeddings"
+        if c.left_only(evidence) or not any(f.sequence_axes for f in evidence.input_facts):
+            return "it does not look up a padded row"
+    return Match(f"{evidence.site.operation} averages the pad id's row of the table like any other.")
+
+
+def real_token_as_padding(evidence: Evidence) -> Match | str:
+    if not c.only(evidence, TwinKind.VALID):
+        return "padding leaks; no real token is merely ignored"
+    if not c.tokens_carry_mask(evidence):
+        return "the model does not compare ids with a pad id"
+    return Match("A real token that equals the pad id is masked like padding: changing it changes nothing.")
+
+
+def masking_value(evidence: Evidence) -> Match | str:
+    if not c.tokens_carry_mask(evidence, Role.FEATURES):
+        return "the model does not find its pads by comparing features with a value"
+    if c.left_only(evidence) or c.mates_only(evidence):
+        return "right padding is clean"
+    return Match(
+        f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads "
+        "do not hold."
+    )
+
+
+def side_from_ids(evidence: Evidence) -> Match | str:
+    if not c.tokens_carry_mask(evidence) or c.mask_inputs(evidence):
+        return "the model has a mask input, or does not read the padding off the ids"
+    if TwinKind.LENGTH not in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.SIDE) != 0.0:
+        return "the other padding side is not known to be clean"
+    side = c.usual_side(evidence).value
+    return Match(
+        f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text "
+        "for the other side."
+    )
+
+
+def rescaled_by_counts(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a rescaling", OperationKind.ELEMENTWISE)
+    if reason:
+        return reason
+    if not c.named(evidence.site, "mul", "div"):
+        return "it neither multiplies nor divides"
+    facts = c.data_inputs(evidence)
+    factor = any(not f.sequence_axes for f in facts) and any(f.sequence_axes for f in facts)
+    if not factor or evidence.spread is not Spread.UNIFORM:
+        return "it does not scale a whole sequence by one number per row"
+    counts = c.any_kind(evidence.upstream, OperationKind.REDUCE_SUM, OperationKind.REDUCE_MEAN)
+    if not counts or not c.any_kind(evidence.upstream, OperationKind.EMBEDDING):
+        return "the factor is not a count next to the embedding"
+    return Match(f"{evidence.site.operation} rescales every embedding by a count over the whole row, pads included.")
+
+
+def flattened(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    if reason:
+        return reason
+    merge = next((s for s in evidence.upstream if _merges_time(evidence, s)), None)
+    if merge is None:
+        return "nothing before it turns time into features"
+    return Match(
+        f"{evidence.site.operation} gives every column weights of its own, because {merge.operation} turned time "
+        "into features.",
+        RootCause(merge, "the sequence axis is merged into the features here, and any mask is lost with it"),
+    )
+
+
+def _merges_time(evidence: Evidence, site: Site) -> bool:
+    if site.kind is not OperationKind.LAYOUT or not c.reads(evidence.site, site):
+        return False
+    before = next((f for f in (evidence.facts(k) for k in site.inputs) if f is not None), None)
+    after = next((f for f in (evidence.facts(k) for k in site.outputs) if f is not None), None)
+    if after is not None and len(after.shape) > 2:
+        return False
+    if c.named(site, "flatten"):
+        return True
+    if before is None or after is None or len(before.shape) <= len(after.shape):
+        return False
+    # (batch, time, features) -> (batch * time, features) keeps the features apart; merging them sums over time.
+    return before.shape[0] == after.shape[0] and (bool(before.sequence_axes) or contracts_sequence(evidence))

@@ -1,0 +1,81 @@
+"""What export and conversion lose or freeze, and the last resort."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules import masking, static
+from maskcheck.rules.rule import Match
+
+_VERBS = {
+    OperationKind.ELEMENTWISE: "combines real positions with numbers that depend on the padding",
+    OperationKind.CONCATENATE: "joins real positions with padding",
+    OperationKind.INDEX: "picks values that depend on the padding",
+    OperationKind.SUBGRAPH: "contains a nested graph inside which padding reaches real positions",
+    OperationKind.OTHER: "is an operation whose inside is not known; padding reaches real positions in it",
+}
+
+
+def state_or_randomness(evidence: Evidence) -> Match | str:
+    if evidence.site.kind is OperationKind.RANDOM:
+        return Match(f"{evidence.site.operation} draws random numbers, which differ between paddings.")
+    if TwinKind.REPEAT in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.REPEAT, 0.0) != 0.0:
+        return Match(
+            f"{evidence.site.operation} gives two answers to the same call: it draws random numbers or keeps a state."
+        )
+    return "the model agrees with itself"
+
+
+def baked_length(evidence: Evidence) -> Match | str:
+    cause = static.static_cause(evidence, static.BAKED_LENGTH)
+    if cause is not None and not c.mates_only(evidence):
+        return Match(f"{evidence.site.operation} works with a length frozen at export: {cause.reason}", cause)
+    dead = evidence.dead_positions
+    if not dead or min(dead) < 0.5:
+        return "no length of the traced example is known to be frozen"
+    if c.mask_inputs(evidence) or c.zero_pads(evidence):
+        return "the dead end of the text has a likelier cause"
+    return Match(
+        f"{evidence.site.operation} ignores the end of longer rows: the length of the traced example is frozen in "
+        "the file."
+    )
+
+
+def mask_as_length(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    cause = static.static_cause(evidence, static.MASK_INDEX, static.KEY_LENGTHS)
+    operand = masking.mask_operand(evidence)
+    if cause is None and (operand is None or len(operand.shape) != 1):
+        return "its mask operand is not a list of lengths"
+    return Match(
+        f"{evidence.site.operation} is told how many keys are real, counted from the left: left padding is misread.",
+        cause,
+    )
+
+
+def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
+    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED]
+    if not dropped:
+        return "no layer is known to drop the mask"
+    if c.left_only(evidence) or c.mates_only(evidence):
+        return "right padding is clean"
+    near = static.static_cause(evidence, static.MASK_DROPPED)
+    return Match(
+        f"{evidence.site.operation} received no mask, because an earlier layer dropped it.",
+        near or RootCause(None, dropped[-1].detail),
+    )
+
+
+def unclassified(evidence: Evidence) -> Match | str:
+    verb = _VERBS.get(evidence.site.kind, "combines real positions with padding")
+    return Match(f"{_spoken(evidence.site)} {verb}.")
+
+
+def _spoken(site: Site) -> str:
+    return f"{site.operation} in {site.module}" if site.module else site.operation

@@ -1,0 +1,111 @@
+"""Questions about attention: is this softmax one, which axis does it normalise, and does a mask enter its scores."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence, TensorFacts
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+
+UNMASKED_MASS = 1e-2
+"""Weight on pads, over all valid queries, from which a mask counts as having no force. Masks that work leave exactly 0,
+timid fill values (-10) some 1e-4."""
+
+
+def softmax_axis(evidence: Evidence) -> int | None:
+    """Axis a softmax normalises, counted from 0; the last where the operation does not say."""
+    facts = c.sequence_input(evidence)
+    if facts is None or not facts.shape:
+        return None
+    axes = c.axes_of(evidence.site, len(facts.shape))
+    return axes[0] if axes else len(facts.shape) - 1
+
+
+def crosses_sequences(evidence: Evidence) -> bool:
+    """Whether the queries belong to another sequence than the padded keys."""
+    if len(evidence.contract.domains) < 2:
+        return False
+    if evidence.site.kind is OperationKind.ATTENTION:
+        facts = c.data_inputs(evidence)
+        return len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
+    scores = c.sequence_input(evidence)
+    if evidence.site.kind is not OperationKind.SOFTMAX or scores is None or len(scores.sequence_axes) != 1:
+        return False
+    others = [size for i, size in enumerate(scores.shape) if i not in (0, scores.sequence_axes[0])]
+    return len(scores.shape) >= 3 and any(size > 1 for size in others)
+
+
+def pools(evidence: Evidence) -> bool:
+    """Whether a softmax makes pooling weights: it normalises the only padded axis of its input, of one sequence."""
+    if evidence.site.kind is OperationKind.ATTENTION:
+        facts = c.data_inputs(evidence)
+        latent = len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
+        return latent and not crosses_sequences(evidence)
+    scores = c.sequence_input(evidence)
+    if evidence.site.kind is not OperationKind.SOFTMAX or scores is None:
+        return False
+    return scores.sequence_axes == (softmax_axis(evidence),) and not crosses_sequences(evidence)
+
+
+def attends(evidence: Evidence) -> str | None:
+    """Return the reason why the site is not attention between positions; ``None`` when it is."""
+    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    if reason is None and pools(evidence):
+        return f"{evidence.site.operation} makes pooling weights, not weights for each query"
+    return reason
+
+
+def mask_axis(evidence: Evidence) -> str:
+    """The axis of the weights a mask was seen on: "keys", "queries", "none" or "unknown"."""
+    return evidence.attention.axis if evidence.attention is not None else "unknown"
+
+
+def masked(evidence: Evidence) -> bool:
+    """Whether a mask enters the scores, with or without effect.
+
+    Weights of 0 at the pads do not show it: a causal mask makes them so as well.
+    """
+    if mask_axis(evidence) == "queries":
+        return True
+    if evidence.site.kind is OperationKind.ATTENTION:
+        return mask_operand(evidence) is not None
+    return c.mask_reaches(evidence)
+
+
+def joining_site(evidence: Evidence) -> Site | None:
+    """The site that puts the mask onto the scores, where it is known."""
+    return next((s for s in _before_product(evidence) if _joins(c.data_inputs(evidence, s))), None)
+
+
+def mask_operand(evidence: Evidence) -> TensorFacts | None:
+    """Facts of the mask that a fused attention reads."""
+    keys = evidence.site.inputs
+    facts = [(i, evidence.facts(k)) for i, k in enumerate(keys)]
+    operands = [(i, f) for i, f in facts if f is not None and f.mask_reaches and not f.constant]
+    return next((f for i, f in operands if i >= 3 or (i > 0 and mask_like(f))), None)
+
+
+def mask_like(facts: TensorFacts) -> bool:
+    """Whether a tensor that a mask reaches looks like a mask: boolean, of low rank, or broadcast along some axis."""
+    return facts.mask_reaches and (facts.dtype == "bool" or len(facts.shape) <= 2 or 1 in facts.shape[1:])
+
+
+def pad_mass(evidence: Evidence) -> float | None:
+    return evidence.attention.pad_mass_max if evidence.attention is not None else None
+
+
+def _before_product(evidence: Evidence) -> list[Site]:
+    found = []
+    for site in evidence.upstream:
+        if site.kind is OperationKind.ELEMENTWISE:
+            found.append(site)
+        elif site.kind is OperationKind.MATMUL:
+            # A product that adds a third operand (baddbmm, Gemm) may be the place where the mask enters.
+            return [*found, site] if len(site.inputs) > 2 else found
+    return found
+
+
+def _joins(facts: tuple[TensorFacts, ...]) -> bool:
+    if len(facts) < 2:
+        return False
+    mixed = any(f.mask_reaches for f in facts) and not all(f.mask_reaches for f in facts)
+    return mixed or any(mask_like(f) for f in facts)

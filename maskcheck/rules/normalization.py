@@ -1,0 +1,87 @@
+"""Normalisation whose statistics reach beyond one position."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.report import TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules.rule import Match
+
+REDUCTIONS = (OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM, OperationKind.REDUCE_OTHER)
+
+
+def batch_norm(evidence: Evidence) -> Match | str:
+    if not _is_norm(evidence, "batchnorm"):
+        return f"{evidence.site.operation} is not a batch normalisation"
+    return Match(
+        f"{evidence.site.operation} takes its statistics from this batch: the model is in training mode, or keeps "
+        "no running ones."
+    )
+
+
+def group_norm(evidence: Evidence) -> Match | str:
+    if not _is_norm(evidence, "groupnorm", "instancenorm"):
+        return f"{evidence.site.operation} is not a group or instance normalisation"
+    return Match(f"{evidence.site.operation} takes mean and variance over the padded time axis.", c.lost_mask(evidence))
+
+
+def layer_norm(evidence: Evidence) -> Match | str:
+    if evidence.site.kind is OperationKind.NORMALIZATION or _is_norm(evidence, "layernorm", "rmsnorm", "unitnorm"):
+        return Match(f"{evidence.site.operation} includes the padded time axis in its statistics.")
+    if evidence.site.kind not in REDUCTIONS or not subtracts(evidence):
+        return f"{evidence.site.operation} is not a normalisation"
+    facts = c.sequence_input(evidence)
+    axes = c.axes_of(evidence.site, len(facts.shape)) if facts else None
+    if facts is None or axes is None or not set(axes) & set(facts.sequence_axes):
+        return "its mean does not run over the sequence"
+    if not set(axes) - set(facts.sequence_axes):
+        return "its mean runs over the sequence alone, not over features as well"
+    return Match(
+        f"{evidence.site.operation} averages over time and features together, for a normalisation meant for features."
+    )
+
+
+def standardisation(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a mean or deviation", *REDUCTIONS)
+    if reason:
+        return reason
+    if c.keeps_sequence(evidence) or not c.works_along_sequence(evidence):
+        return "it does not run over the whole sequence"
+    if TwinKind.MATES in c.leaking(evidence) and c.works_along_batch(evidence):
+        return "it runs over the batch"
+    if not subtracts(evidence):
+        return "its result is not subtracted from, or divided into, the sequence it came from"
+    return Match(
+        f"{evidence.site.operation} includes the pads in the mean or deviation by which the whole series is "
+        "standardised.",
+        c.lost_mask(evidence),
+    )
+
+
+def subtracts(evidence: Evidence) -> bool:
+    """Whether the origin's result is subtracted from, or divides, a sequence, right behind it."""
+    return any(_standardises(evidence, site) for site in evidence.downstream)
+
+
+def _standardises(evidence: Evidence, site: Site) -> bool:
+    if site.kind is not OperationKind.ELEMENTWISE or not c.named(site, "sub"):
+        deviation = c.named(evidence.site, "var", "std") and c.named(site, "div")
+        if site.kind is not OperationKind.ELEMENTWISE or not deviation:
+            return False
+    known = [
+        f
+        for k in (*site.inputs, *site.outputs)
+        if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None
+    ]
+    # Without facts the operation's name decides: a mean is subtracted from little else than what it was taken of.
+    return not known or any(f.sequence_axes for f in known)
+
+
+def _is_norm(evidence: Evidence, *words: str) -> bool:
+    site = evidence.site
+    if site.kind is OperationKind.NORMALIZATION and c.named(site, *words):
+        return True
+    owner = (site.module_class or "").lower()
+    statistic = site.kind in (*REDUCTIONS, OperationKind.NORMALIZATION, OperationKind.ELEMENTWISE)
+    return statistic and any(word in owner for word in words)

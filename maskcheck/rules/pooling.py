@@ -1,0 +1,250 @@
+"""Pooling: what turns a sequence into one vector."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules import masking
+from maskcheck.rules.rule import Match
+
+MEAN_KINDS = (OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM)
+DIVIDE = ("div", "reciprocal")
+
+
+def empty_row_division(evidence: Evidence) -> Match | str:
+    if not c.only(evidence, TwinKind.EMPTY):
+        return "rows with real positions leak as well"
+    divides = c.named(evidence.site, *DIVIDE, "pool") or evidence.site.kind in MEAN_KINDS
+    if not divides:
+        return f"{evidence.site.operation} divides by nothing"
+    return Match(
+        f"{evidence.site.operation} divides by the number of real positions, which is 0 in a fully padded row."
+    )
+
+
+def statistics(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a statistic", *MEAN_KINDS, OperationKind.REDUCE_OTHER)
+    if reason:
+        return reason
+    deviates = c.any_named((evidence.site, *evidence.downstream), "sqrt", "var", "std", "pow", "square", "reducel2")
+    if not deviates or not c.any_kind(evidence.downstream, OperationKind.CONCATENATE):
+        return "its result is not joined with a deviation"
+    if not c.works_along_sequence(evidence):
+        return "it does not run over the sequence"
+    return Match(
+        f"{evidence.site.operation} takes a mean or deviation over real positions and pads together, for a pair of "
+        "statistics.",
+        c.lost_mask(evidence),
+    )
+
+
+def gate(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a mean over the sequence", *MEAN_KINDS, OperationKind.WINDOW, OperationKind.REDUCE_MAX)
+    if reason:
+        return reason
+    if c.keeps_sequence(evidence) and evidence.site.kind is OperationKind.WINDOW:
+        return "the window keeps the sequence"
+    back = _gated_product(evidence)
+    if back is None:
+        return "its result does not come back as a factor of the sequence"
+    return Match(
+        f"{evidence.site.operation} summarises real positions and pads together, and the gate made of it "
+        "multiplies every real "
+        "position.",
+        c.lost_mask(evidence) or RootCause(back, "the gate meets the sequence here"),
+    )
+
+
+def masked_sum_padded_length(evidence: Evidence) -> Match | str:
+    site = evidence.site
+    if site.kind is OperationKind.ELEMENTWISE:
+        divisor = size_operand(evidence)
+        if divisor is None or not c.named(site, *DIVIDE, "mul"):
+            return "nothing computed from a shape scales its input"
+        if c.keeps_sequence(evidence):
+            return "its result is still a sequence"
+        return Match(
+            f"{site.operation} divides a masked sum by the padded length instead of by the number of real positions.",
+            _maker(evidence, divisor),
+        )
+    if site.kind is not OperationKind.REDUCE_MEAN:
+        return f"{site.operation} is not a mean or a division"
+    if c.keeps_sequence(evidence) or not c.works_along_sequence(evidence):
+        return "the mean keeps the sequence"
+    if not (c.number_only(evidence) or (c.zero_pads(evidence) and not c.leaks(evidence, TwinKind.CONTENT))):
+        return "what stands in the pads matters, so they are not masked before the mean"
+    return Match(f"{site.operation} averages pads that are zeroed, but still divides by the padded length.")
+
+
+def zero_filled_max(evidence: Evidence) -> Match | str:
+    reason = _not_a_maximum(evidence)
+    if reason:
+        return reason
+    if not (c.zero_pads(evidence) or c.number_only(evidence)):
+        return "its input is not zero at the pads"
+    return Match(f"{evidence.site.operation} lets the zeros at the pads win against negative features.")
+
+
+def unmasked_max(evidence: Evidence) -> Match | str:
+    reason = _not_a_maximum(evidence)
+    if reason:
+        return reason
+    return Match(
+        f"{evidence.site.operation} takes the largest value over real positions and pads alike.", c.lost_mask(evidence)
+    )
+
+
+def unmasked_mean(evidence: Evidence) -> Match | str:
+    site = evidence.site
+    window = site.kind is OperationKind.WINDOW and not c.keeps_sequence(evidence) and not c.named(site, "max")
+    if not window and site.kind not in MEAN_KINDS:
+        return f"{site.operation} is not a mean"
+    if not c.works_along_sequence(evidence):
+        return "the mean does not run over the sequence"
+    if c.keeps_sequence(evidence):
+        return "its result is still a sequence"
+    if site.kind is not OperationKind.REDUCE_SUM:
+        return Match(
+            f"{site.operation} averages over the padded axis: the pads' states enter the sum, and the padded "
+            "length divides it.",
+            c.lost_mask(evidence),
+        )
+    division = next((s for s in evidence.downstream if c.named(s, *DIVIDE) and c.reads(s, site)), None)
+    if division is None:
+        return "nothing divides the sum"
+    counted = any(f.mask_reaches for k in division.inputs if k not in site.outputs and (f := evidence.facts(k)))
+    divisor = "divided by the number of real positions" if counted else "divided by the padded length"
+    return Match(f"{site.operation} adds up real positions and pads, {divisor}.", c.lost_mask(evidence))
+
+
+def unmasked_sum(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a sum", OperationKind.REDUCE_SUM)
+    if reason:
+        return reason
+    if not c.works_along_sequence(evidence) or c.keeps_sequence(evidence):
+        return "the sum does not run over the whole sequence"
+    return Match(f"{evidence.site.operation} adds up real positions and pads.", c.lost_mask(evidence))
+
+
+def attention_pooling(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    if reason:
+        return reason
+    if not masking.pools(evidence):
+        return "it has queries along the sequence, or another sequence's"
+    if masking.masked(evidence):
+        return "a mask enters the scores"
+    return Match(
+        f"{evidence.site.operation} shares the pooling weights out over real positions and pads together.",
+        c.lost_mask(evidence),
+    )
+
+
+def last_position(evidence: Evidence) -> Match | str:
+    reason = _not_one_position(evidence)
+    if reason:
+        return reason
+    if _index_follows_mask(evidence):
+        return "the position is computed from the mask, a length or the ids"
+    if c.left_only(evidence):
+        return "right padding is clean"
+    if c.mates_only(evidence):
+        return "only other rows change it"
+    return Match(f"{evidence.site.operation} takes the last column, which is a pad in every row but the longest.")
+
+
+def last_by_length(evidence: Evidence) -> Match | str:
+    reason = _not_one_position(evidence)
+    if reason:
+        return reason
+    if not _index_follows_mask(evidence):
+        return "the position is a constant"
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    return Match(
+        f"{evidence.site.operation} finds the last token as length - 1, which is another column under left padding."
+    )
+
+
+def index_from_ids(evidence: Evidence) -> Match | str:
+    reason = _not_one_position(evidence)
+    if reason:
+        return reason
+    if not _index_follows_mask(evidence) or not c.tokens_carry_mask(evidence):
+        return "the position is not found by comparing ids with the pad id"
+    if c.left_only(evidence):
+        return "only left padding leaks: the position is a length, whatever it was counted from"
+    return Match(
+        f"{evidence.site.operation} picks the position where the ids stop differing from the pad id, not where the "
+        "mask ends."
+    )
+
+
+def first_position(evidence: Evidence) -> Match | str:
+    reason = _not_one_position(evidence)
+    if reason:
+        return reason
+    if _index_follows_mask(evidence):
+        return "the position is computed from the mask, a length or the ids"
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    return Match(f"{evidence.site.operation} takes the first column, which under left padding is a pad.")
+
+
+def window(evidence: Evidence) -> Match | str:
+    blocks = evidence.site.kind in (*MEAN_KINDS, OperationKind.REDUCE_MAX) and c.keeps_sequence(evidence)
+    if not blocks and evidence.site.kind is not OperationKind.WINDOW:
+        return f"{evidence.site.operation} is not a pooling window"
+    if c.left_only(evidence) or c.mates_only(evidence):
+        return "padding on the right is clean"
+    return Match(
+        f"A window of {evidence.site.operation} holds the last real positions and the first pads together.",
+        c.lost_mask(evidence),
+    )
+
+
+def size_operand(evidence: Evidence) -> str | None:
+    """Key of the operand that is one number computed from a shape."""
+    for key in evidence.site.inputs:
+        facts = evidence.facts(key)
+        if facts is not None and facts.shape_only and not facts.sequence_axes:
+            return key
+    return None
+
+
+def _maker(evidence: Evidence, key: str) -> RootCause | None:
+    site = next((s for s in evidence.upstream if key in s.outputs), None)
+    return RootCause(site, "the padded length is read here") if site else None
+
+
+def _not_a_maximum(evidence: Evidence) -> str | None:
+    window = evidence.site.kind is OperationKind.WINDOW and c.named(evidence.site, "max")
+    if not window and evidence.site.kind is not OperationKind.REDUCE_MAX:
+        return f"{evidence.site.operation} is not a maximum"
+    return "the maximum keeps the sequence" if c.keeps_sequence(evidence) else None
+
+
+def _not_one_position(evidence: Evidence) -> str | None:
+    reason = c.is_a(evidence, "an index", OperationKind.INDEX)
+    if reason:
+        return reason
+    return "it picks several positions" if c.keeps_sequence(evidence) else None
+
+
+def _index_follows_mask(evidence: Evidence) -> bool:
+    picks = (evidence.facts(k) for k in evidence.site.inputs[1:])
+    return any(f.mask_reaches for f in picks if f is not None)
+
+
+def _gated_product(evidence: Evidence) -> Site | None:
+    """The product that multiplies the sequence by a squashed projection of the origin's result."""
+    if not c.any_named(evidence.downstream, "sigmoid", "tanh", "softplus"):
+        return None
+    for site in evidence.downstream:
+        if site.kind is OperationKind.ELEMENTWISE and c.named(site, "mul"):
+            known = [f for f in (evidence.facts(k) for k in site.inputs) if f is not None]
+            if not known or any(f.sequence_axes for f in known):
+                return site
+    return None

@@ -1,0 +1,149 @@
+"""Positions, times and scales that follow the padded row instead of the text."""
+
+from __future__ import annotations
+
+from maskcheck.core.contract import Role
+from maskcheck.core.evidence import Evidence, TensorFacts
+from maskcheck.core.report import TwinKind
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.rules import circumstances as c
+from maskcheck.rules.pooling import size_operand
+from maskcheck.rules.rule import Match
+
+WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
+LOOKUPS = (OperationKind.EMBEDDING, OperationKind.INDEX)
+ARITHMETIC = (OperationKind.ELEMENTWISE, *LOOKUPS, OperationKind.CONCATENATE)
+
+
+def rotary(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "arithmetic on positions", OperationKind.ELEMENTWISE, OperationKind.MATMUL)
+    if reason:
+        return reason
+    near = (evidence.site, *evidence.upstream, *evidence.downstream[:3])
+    if not any(_words(site) & WAVES for site in near):
+        return "no sines or cosines of positions are near"
+    if c.left_only(evidence) or not _content_is_silent(evidence):
+        return "what stands in the pads matters, or only their side"
+    if not c.leaking(evidence) & {TwinKind.LENGTH, TwinKind.MATES}:
+        return "the padded length has no effect"
+    return Match(
+        f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row."
+    )
+
+
+def relative_bias(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "arithmetic on scores", OperationKind.ELEMENTWISE)
+    if reason:
+        return reason
+    out = evidence.output_facts
+    if out is None or len(out.sequence_axes) < 2:
+        return "it does not make a map of scores"
+    if not c.any_kind(evidence.downstream, OperationKind.SOFTMAX) or _position_operand(evidence) is None:
+        return "no bias of positions is added before a softmax"
+    if not (c.left_only(evidence) or _content_is_silent(evidence)):
+        return "what stands in the pads matters"
+    return Match(f"{evidence.site.operation} adds a bias that is anchored to a column or to the padded length.")
+
+
+def from_ids(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a lookup of positions", OperationKind.EMBEDDING, OperationKind.ELEMENTWISE)
+    if reason:
+        return reason
+    if not c.tokens_carry_mask(evidence):
+        return "the model does not compare ids with a pad id"
+    if c.left_only(evidence):
+        return "right padding is clean"
+    picks = [evidence.facts(k) for k in evidence.site.inputs]
+    counted = any(f is not None and f.mask_reaches and _is_integer(f) for f in picks)
+    if not counted:
+        return "no position counted from the ids is read here"
+    return Match(f"{evidence.site.operation} reads positions that are counted from ids differing from the pad id.")
+
+
+def not_given(evidence: Evidence) -> Match | str:
+    reason = _not_by_column(evidence)
+    if reason:
+        return reason
+    if not c.has_role(evidence, Role.POSITIONS):
+        return "the model has no input of positions"
+    return Match(
+        f"{evidence.site.operation} numbers the tokens by column unless positions are fed, so left padding shifts them."
+    )
+
+
+def from_columns(evidence: Evidence) -> Match | str:
+    reason = _not_by_column(evidence)
+    if reason:
+        return reason
+    if c.has_role(evidence, Role.POSITIONS):
+        return "the model has an input of positions"
+    return Match(
+        f"{evidence.site.operation} numbers the tokens by column, so left padding gives every token another position."
+    )
+
+
+def scaled(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "arithmetic", *ARITHMETIC, OperationKind.MATMUL)
+    if reason:
+        return reason
+    if c.left_only(evidence) or not _content_is_silent(evidence) or TwinKind.LENGTH not in c.leaking(evidence):
+        return "what stands in the pads matters, or only their side"
+    if size_operand(evidence) is None and not any(f.shape_only for f in evidence.input_facts):
+        return "none of its operands is computed from a shape"
+    return Match(f"{evidence.site.operation} uses a number computed from the padded length at every real position.")
+
+
+def blocks(evidence: Evidence) -> Match | str:
+    kinds = (
+        OperationKind.REDUCE_MEAN,
+        OperationKind.REDUCE_SUM,
+        OperationKind.REDUCE_MAX,
+        OperationKind.WINDOW,
+        OperationKind.INDEX,
+        OperationKind.LAYOUT,
+        OperationKind.PAD,
+        OperationKind.ROUTING,
+    )
+    reason = c.is_a(evidence, "a grouping of positions", *kinds)
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    if not c.keeps_sequence(evidence):
+        return "its result is no longer a sequence"
+    return Match(
+        f"{evidence.site.operation} groups positions into blocks counted from column 0, whose borders left padding "
+        "moves."
+    )
+
+
+def _not_by_column(evidence: Evidence) -> str | None:
+    reason = c.is_a(evidence, "a place where positions enter", *ARITHMETIC)
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    return None if _position_operand(evidence) is not None else "none of its operands is a position or a table of them"
+
+
+def _position_operand(evidence: Evidence) -> TensorFacts | None:
+    """The operand that depends on columns alone: computed from sizes, or a constant as long as the sequence."""
+    looks_up = evidence.site.kind in LOOKUPS
+    for facts in evidence.input_facts:
+        if facts.shape_only and (facts.sequence_axes or looks_up):
+            return facts
+        if facts.constant and not looks_up and (facts.sequence_axes or len(facts.shape) >= 2):
+            return facts
+    return None
+
+
+def _content_is_silent(evidence: Evidence) -> bool:
+    return TwinKind.CONTENT not in c.leaking(evidence)
+
+
+def _words(site: Site) -> frozenset[str]:
+    return frozenset(site.operation.lower().replace("_", ".").split("."))
+
+
+def _is_integer(facts: TensorFacts) -> bool:
+    return facts.dtype.startswith(("int", "uint"))

@@ -1,0 +1,36 @@
+"""Quantisation with scales measured on the run's own data."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.trace import OperationKind
+from maskcheck.rules import circumstances as c
+from maskcheck.rules import static
+from maskcheck.rules.rule import Match
+
+DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quantizedynamic")
+
+
+def block_scale(evidence: Evidence) -> Match | str:
+    if not _quantises(evidence):
+        return f"{evidence.site.operation} does not quantise activations"
+    size = c.attribute(evidence.site, "block_size", "group_size")
+    if not isinstance(size, int) or size < 1:
+        return "it has one scale for the whole tensor"
+    return Match(
+        f"{evidence.site.operation} gives blocks of {size} values one scale, and blocks span real positions and "
+        "padding."
+    )
+
+
+def dynamic_scale(evidence: Evidence) -> Match | str:
+    if not _quantises(evidence):
+        return f"{evidence.site.operation} does not quantise activations"
+    return Match(
+        f"{evidence.site.operation} quantises with one scale measured over all positions of all rows, pads included.",
+        static.static_cause(evidence, "dynamic-quantization"),
+    )
+
+
+def _quantises(evidence: Evidence) -> bool:
+    return evidence.site.kind is OperationKind.QUANTIZE or c.named(evidence.site, *DYNAMIC)

@@ -1,0 +1,176 @@
+"""Recurrent layers, scans and loops."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence, Spread
+from maskcheck.core.report import TwinKind
+from maskcheck.core.trace import OperationKind
+from maskcheck.rules import circumstances as c
+from maskcheck.rules import static
+from maskcheck.rules.rule import Match
+
+BACKWARD = ("bidirectional", "reverse", "backward")
+
+
+def outer_mask_missing(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    if reason:
+        return reason
+    dimensions = next((d.dimensions for d in evidence.contract.domains if d.name == evidence.domain), ())
+    if len(dimensions) < 2:
+        return "the input has one padded axis"
+    if c.left_only(evidence) or c.mates_only(evidence) or has_lengths(evidence):
+        return "the layer does receive lengths, or right padding is clean"
+    return Match(
+        f"{evidence.site.operation} steps through outer elements that hold nothing but padding: their mask was not "
+        "derived."
+    )
+
+
+def lengths_with_left_padding(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    if not has_lengths(evidence):
+        return "the layer receives no lengths"
+    return Match(
+        f"{evidence.site.operation} is told lengths, which mean the first steps: with left padding those are the pads."
+    )
+
+
+def through_left_padding(evidence: Evidence) -> Match | str:
+    reason = c.is_a(
+        evidence, "a recurrence or scan", OperationKind.RECURRENT, OperationKind.SCAN, OperationKind.SUBGRAPH
+    )
+    if reason:
+        return reason
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    return Match(
+        f"{evidence.site.operation} starts its state in the left padding, which it reads as the beginning of the text."
+    )
+
+
+def rows_out_of_order(evidence: Evidence) -> Match | str:
+    picks = (OperationKind.INDEX, OperationKind.ROUTING, OperationKind.RECURRENT)
+    reason = c.is_a(evidence, "a selection of rows", *picks)
+    if reason:
+        return reason
+    if not c.mates_only(evidence):
+        return "padding of the row itself leaks too"
+    recurrent = c.any_kind((evidence.site, *evidence.upstream, *evidence.downstream), OperationKind.RECURRENT)
+    if not recurrent and not c.works_along_batch(evidence):
+        return "no rows were sorted for a recurrent layer"
+    return Match(
+        f"{evidence.site.operation} hands back rows in the order of their lengths: answers belong to other rows."
+    )
+
+
+def zero_filled_last_step(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an index", OperationKind.INDEX)
+    if reason:
+        return reason
+    if c.keeps_sequence(evidence):
+        return "it picks several positions"
+    if not c.zero_pads(evidence) or c.left_only(evidence):
+        return "what it reads is not zero at the pads"
+    if not c.number_only(evidence) and not evidence.dead_positions:
+        return "what stands in the pads matters"
+    return Match(
+        f"{evidence.site.operation} takes the last column of a tensor whose pads are filled with zeros: short rows "
+        "give zeros."
+    )
+
+
+def zeroed_not_skipped(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT, OperationKind.SUBGRAPH)
+    if reason:
+        return reason
+    zeroed = c.zero_pads(evidence)
+    if not zeroed and not c.number_only(evidence):
+        return "what stands in the pads matters"
+    facts = c.sequence_input(evidence)
+    if not zeroed and (facts is None or not facts.mask_reaches):
+        return "nothing masks its input"
+    return Match(
+        f"{evidence.site.operation} steps through pads whose input is zeroed, but its biases and its state still move."
+    )
+
+
+def bidirectional(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    if reason:
+        return reason
+    if not runs_backward(evidence):
+        return "the layer runs forward only"
+    return Match(
+        f"The backward pass of {evidence.site.operation} starts in the padding: the layer is not told the lengths.",
+        c.lost_mask(evidence),
+    )
+
+
+def final_state(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    if reason:
+        return reason
+    return Match(
+        f"{evidence.site.operation} runs on through the pads: its last state is the one after the padding, not "
+        "after the text.",
+        c.lost_mask(evidence),
+    )
+
+
+def reversed_scan(evidence: Evidence) -> Match | str:
+    site = evidence.site
+    flips = site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and (
+        c.named(site, "flip", "reverse") or _negative_step(evidence)
+    )
+    scans = site.kind is OperationKind.SCAN and (runs_backward(evidence) or evidence.spread is Spread.START)
+    if not flips and not scans:
+        return f"{site.operation} does not run from the end"
+    if c.mates_only(evidence):
+        return "only other rows change it"
+    return Match(
+        f"{site.operation} runs from the end of the padded row, so the pads come before every real position.",
+        c.lost_mask(evidence),
+    )
+
+
+def loop_without_select(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a loop over time", OperationKind.SUBGRAPH, OperationKind.SCAN)
+    if reason:
+        return reason
+    if not c.named(evidence.site, "loop", "scan", "while"):
+        return f"{evidence.site.operation} is not a loop"
+    who = "a mask that belongs to other rows" if c.mates_only(evidence) else "no selection of the old state at pads"
+    return Match(f"{evidence.site.operation} loops over the padded length with {who}.", c.lost_mask(evidence))
+
+
+def has_lengths(evidence: Evidence) -> bool:
+    """Whether the recurrent layer is given lengths or a mask beside its input."""
+    if static.joined_static(evidence, static.NO_LENGTHS):
+        return False
+    others = (evidence.facts(k) for k in evidence.site.inputs[1:])
+    return any(f.mask_reaches for f in others if f is not None and len(f.shape) <= 2)
+
+
+def runs_backward(evidence: Evidence) -> bool:
+    site = evidence.site
+    direction = str(c.attribute(site, "direction") or "").lower()
+    flag = c.attribute(site, "bidirectional", "reverse", "go_backwards")
+    if isinstance(direction, str) and any(word in direction for word in BACKWARD):
+        return True
+    if flag is True or (isinstance(flag, int) and flag == 1):
+        return True
+    if c.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
+        return True
+    # A forward layer with right padding is right at every real step; an error that grows towards the start is not its.
+    return evidence.spread is Spread.START and TwinKind.SIDE is not evidence.twin
+
+
+def _negative_step(evidence: Evidence) -> bool:
+    step = c.attribute(evidence.site, "steps", "step")
+    values = step if isinstance(step, list | tuple) else (step,)
+    return any(isinstance(v, int) and v < 0 for v in values)

@@ -1,0 +1,53 @@
+"""Joins what a graph shows without being run to the origin it explains."""
+
+from __future__ import annotations
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.model import StaticFact
+from maskcheck.core.report import RootCause
+from maskcheck.core.trace import Site
+
+UNUSED_INPUT = "unused-input"
+NO_LENGTHS = "no-sequence-lens"
+BAKED_LENGTH = "baked-length"
+MASK_INDEX = "mask-index"
+KEY_LENGTHS = "kv-lengths"
+WEAK_FILL = "weak-fill"
+HALF_PRECISION = "half-fill"
+MASK_DROPPED = "mask-dropped"
+NO_MASK_OPERAND = "attention-without-mask"
+
+
+def joined_static(evidence: Evidence, *kinds: str) -> tuple[StaticFact, ...]:
+    """Return the static facts about the origin, its neighbours or the model, of ``kinds`` when any are named.
+
+    Facts about the origin itself come first, then those about sites before it, after it, and about the whole model.
+    """
+    ranks = _ranks(evidence)
+    joined = [f for f in evidence.static if f.site in ranks and (not kinds or f.kind in kinds)]
+    return tuple(sorted(joined, key=lambda f: ranks[f.site]))
+
+
+def static_cause(evidence: Evidence, *kinds: str) -> RootCause | None:
+    """Return the first joined fact of ``kinds`` as a root cause."""
+    facts = joined_static(evidence, *kinds)
+    if not facts:
+        return None
+    return RootCause(site_named(evidence, facts[0].site), facts[0].detail)
+
+
+def site_named(evidence: Evidence, name: str | None) -> Site | None:
+    """Return the origin or the neighbour called ``name``."""
+    sites = (evidence.site, *evidence.upstream, *evidence.downstream)
+    return next((s for s in sites if s.name == name), None)
+
+
+def _ranks(evidence: Evidence) -> dict[str | None, int]:
+    ranks: dict[str | None, int] = {evidence.site.name: 0}
+    if evidence.site.module:
+        ranks.setdefault(evidence.site.module, 1)
+    for rank, sites in ((2, evidence.upstream), (3, evidence.downstream)):
+        for site in sites:
+            ranks.setdefault(site.name, rank)
+    ranks.setdefault(None, 4)
+    return ranks

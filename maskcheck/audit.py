@@ -166,7 +166,7 @@ def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settin
 
 
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
-    found = [_finding(path, item, battery) for item in story.items]
+    found = [_finding(path, diagnosis, items, story, battery) for diagnosis, items in _causes(story)]
     placed = {twin for f in found for twin in f.twins}
     for row in battery.passport:
         if row.status is Status.LEAKY and row.gating and row.twin not in placed and not _same_leak(row, placed):
@@ -176,22 +176,34 @@ def _findings(path: str, model: Model, contract: Contract, battery: Battery, sto
     return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
 
 
+def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:
+    """Origins by cause: the same rule at the same kind of operation is one finding with several sites."""
+    causes: dict[tuple[str, str, str | None], tuple[rules.Diagnosis, list[Item]]] = {}
+    for item in story.items:
+        diagnosis = rules.diagnose(item.evidence)
+        key = (diagnosis.rule.code, item.evidence.site.operation, item.evidence.domain)
+        causes.setdefault(key, (diagnosis, []))[1].append(item)
+    return list(causes.values())
+
+
 def _same_leak(row: PassportRow, placed: set[TwinKind]) -> bool:
     return row.twin is TwinKind.EMPTY and TwinKind.MATES in placed
 
 
-def _finding(path: str, item: Item, battery: Battery) -> Finding:
-    evidence = item.evidence
-    diagnosis = rules.diagnose(evidence)
-    twins = tuple(t for t in TwinKind if t in evidence.at_site)
+def _finding(
+    path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story: Story, battery: Battery
+) -> Finding:
+    """One finding from all origins of one cause: the first in the model is its site, the others are related."""
+    first = items[0]
+    evidence = first.evidence
+    twins = tuple(t for t in TwinKind if any(t in item.evidence.at_site for item in items))
+    outputs = tuple(dict.fromkeys(name for item in items for name in item.outputs))
     rows = [
         r
         for r in battery.passport
         if r.twin in twins and r.status is Status.LEAKY and r.domain in (evidence.domain, None)
     ]
-    worst = max(
-        (o for r in rows for o in r.outputs if o.name in item.outputs), key=lambda o: o.difference, default=None
-    )
+    worst = max((o for r in rows for o in r.outputs if o.name in outputs), key=lambda o: o.difference, default=None)
     return Finding(
         diagnosis.rule.code,
         diagnosis.rule.name,
@@ -200,17 +212,28 @@ def _finding(path: str, item: Item, battery: Battery) -> Finding:
         diagnosis.root_cause,
         twins,
         evidence.domain,
-        item.outputs,
+        outputs,
         worst.difference if worst else 0.0,
         worst.noise_floor if worst else 0.0,
         worst.influence if worst else None,
-        item.share,
+        _joint_share(items, story),
         diagnosis.message,
         diagnosis.fix,
         _fingerprint(diagnosis.rule.code, path, evidence.site),
-        item.related,
-        item.interval,
+        (*first.related, *(s for item in items[1:] for s in (item.evidence.site, *item.related))),
+        first.interval,
     )
+
+
+def _joint_share(items: Sequence[Item], story: Story) -> float | None:
+    """The share of one cause: what patching all its sites at once removes, or at most the sum of what each does."""
+    twin = items[0].evidence.twin
+    shares = [item.share for item in items if item.share is not None and item.evidence.twin is twin]
+    if not shares:
+        return None
+    alone = sum(item.share is not None and item.evidence.twin is twin for item in story.items) == len(shares)
+    joint = items[0].joint if items[0].joint is not None else 1.0
+    return joint if alone else min(sum(shares), joint, 1.0)
 
 
 def _severity(rows: Sequence[PassportRow]) -> Severity:

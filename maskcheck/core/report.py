@@ -117,12 +117,35 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that somebody looked at and let pass; it does not gate. ``source`` is the file that says so."""
+
+    finding: Finding
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSample:
+    """The weights of one head for one padded sequence, as a picture of what ``AttentionMap`` counts.
+
+    ``weights`` is (queries, keys), each from 0 to 1; ``pads`` are the keys, and ``pad_queries`` the queries, that are
+    padding.
+    """
+
+    head: int
+    weights: tuple[tuple[float, ...], ...]
+    pads: tuple[int, ...]
+    pad_queries: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AttentionMap:
     """How much attention valid queries pay to pads at one site.
 
     ``pad_mass`` is (heads,): the mean over valid queries of the weight put on pads. ``axis`` says which axis of the
     weights
-    a mask was seen on: "keys", "queries", "none" or "unknown".
+    a mask was seen on: "keys", "queries", "none" or "unknown". ``sample`` shows the head that looks at pads most.
     """
 
     site: Site
@@ -130,6 +153,7 @@ class AttentionMap:
     pad_mass: tuple[float, ...]
     axis: str
     row_sum_error: float = 0.0
+    sample: AttentionSample | None = None
 
     @property
     def pad_mass_max(self) -> float:
@@ -142,15 +166,25 @@ class AttentionMap:
 
 @dataclass(frozen=True, slots=True)
 class LayerState:
-    """One stretch of the model on the leak map: ``state`` is "clean", "dirty", "origin" or "opaque"."""
+    """One stretch of the model on the leak map: ``state`` is "clean", "dirty", "origin" or "opaque".
+
+    ``positions`` says how far each valid position differs there between two paddings, from the first position to the
+    last, in standard deviations; it is empty where that was not measured.
+    """
 
     name: str
     state: str
+    positions: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """All that is known about one model after its audit."""
+    """All that is known about one model after its audit.
+
+    ``findings`` gate, ``accepted`` ones do not, and ``suppressed`` counts the latter; ``outcome`` is what the model
+    does, accepted or not. ``stale`` are sentences about acceptances that fit nothing any more. ``curve`` pairs numbers
+    of pads with the largest difference they make to an output, in standard deviations.
+    """
 
     path: str
     sha256: str | None
@@ -166,6 +200,15 @@ class ModelReport:
     suppressed: int = 0
     duration_s: float = 0.0
     usage_error: bool = False
+    accepted: tuple[Accepted, ...] = ()
+    stale: tuple[str, ...] = ()
+    curve: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def excused(self) -> bool:
+        """Whether the model leaks and every leak of it that would gate was accepted."""
+        gating = self.count(Severity.ERROR) > 0
+        return self.outcome is Outcome.LEAKY and not gating and bool(self.accepted)
 
     def count(self, severity: Severity) -> int:
         return sum(f.severity is severity for f in self.findings)
@@ -173,12 +216,16 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of ``maskcheck audit`` over one or several models."""
+    """One run of ``maskcheck audit`` over one or several models.
+
+    ``flags`` are the flags of the command that change what is measured, for whoever wants to run it again.
+    """
 
     models: tuple[ModelReport, ...]
     version: str
     environment: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
     def outcomes(self, outcome: Outcome) -> int:
         return sum(m.outcome is outcome for m in self.models)

@@ -121,6 +121,7 @@ def _measured(entry: Entry, output: OutputDifference) -> list[str]:
         deviations(output.difference),
         f"(noise {quantity(output.noise_floor, 1)})",
         f"{changed[0]} of {plural(changed[1], 'answer')}" if changed else "",
+        f"cosine falls by {quantity(output.cosine_change)}" if output.cosine_change else "",
     ]
 
 

@@ -16,8 +16,8 @@ def quantity(value: float, digits: int = 2) -> str:
 
 
 def deviations(value: float) -> str:
-    """Return a difference in standard deviations: ``0.82 sd``; NaN has none."""
-    return "becomes NaN" if math.isnan(value) else f"{quantity(value)} sd"
+    """Return a difference in standard deviations: ``0.82 sd``; what became NaN or infinite has none."""
+    return f"{quantity(value)} sd" if math.isfinite(value) else "becomes NaN" if math.isnan(value) else "not finite"
 
 
 def percent(fraction: float) -> str:

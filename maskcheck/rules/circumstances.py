@@ -13,6 +13,12 @@ from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import static
 
+REDUCTIONS = (
+    OperationKind.REDUCE_MEAN,
+    OperationKind.REDUCE_SUM,
+    OperationKind.REDUCE_MAX,
+    OperationKind.REDUCE_OTHER,
+)
 MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 
 
@@ -59,7 +65,8 @@ def left_only(evidence: Evidence) -> bool:
 
 
 def mates_only(evidence: Evidence) -> bool:
-    return only(evidence, TwinKind.MATES)
+    """Whether nothing but other rows matters; an empty row is one of them."""
+    return TwinKind.MATES in leaking(evidence) and only(evidence, TwinKind.MATES, TwinKind.EMPTY)
 
 
 def named(site: Site, *words: str) -> bool:
@@ -119,24 +126,31 @@ def works_along_sequence(evidence: Evidence) -> bool:
 def works_along_batch(evidence: Evidence) -> bool:
     """Whether the site's axes include the batch axis, or its result has lost it."""
     facts = sequence_input(evidence)
-    if facts is None or facts.batch_axis is None:
+    if facts is None:
         return False
     axes = axes_of(evidence.site, len(facts.shape))
     if axes is not None:
-        return facts.batch_axis in axes
+        # A trace of one row does not tell which axis is the batch; by convention it is the first.
+        return (0 if facts.batch_axis is None and 0 not in facts.sequence_axes else facts.batch_axis) in axes
+    if facts.batch_axis is None:
+        return False
     out = evidence.output_facts
     return out is not None and out.batch_axis is None
 
 
 def keeps_sequence(evidence: Evidence) -> bool:
-    out = evidence.output_facts
+    """Whether the site's result still runs along a sequence axis."""
+    facts, out = sequence_input(evidence), evidence.output_facts
+    axes = axes_of(evidence.site, len(facts.shape)) if facts and evidence.site.kind in REDUCTIONS else None
+    if facts is not None and axes is not None and set(facts.sequence_axes) <= set(axes):
+        return False
     return out is not None and bool(out.sequence_axes)
 
 
 def zero_pads(evidence: Evidence) -> bool:
-    """Whether what the site reads is exactly 0 at every pad."""
+    """Whether what the site reads is exactly 0 at every pad, whatever stands in the model's inputs there."""
     facts = sequence_input(evidence)
-    return facts is not None and facts.zero_at_pads
+    return facts is not None and facts.zero_at_pads and TwinKind.CONTENT not in leaking(evidence)
 
 
 def mask_reaches(evidence: Evidence) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
@@ -9,6 +11,54 @@ from maskcheck.rules import circumstances as c
 UNMASKED_MASS = 1e-2
 """Weight on pads, over all valid queries, from which a mask counts as having no force. Masks that work leave exactly 0,
 timid fill values (-10) some 1e-4."""
+
+
+def as_softmax(evidence: Evidence) -> Evidence | None:
+    """The evidence seen from the softmax whose weights the origin sums values with; ``None`` where there is none.
+
+    Where only the values at pads differ, the weights agree between the twins and their product with the values is the
+    origin. The cause lies in the weights all the same.
+    """
+    site = evidence.site
+    if site.kind not in (OperationKind.MATMUL, OperationKind.REDUCE_SUM):
+        return None
+    passed = _back_to_softmax(evidence)
+    if passed is None:
+        return None
+    softmax, between = passed
+    before = [s for s in evidence.upstream if s is not softmax and s not in between]
+    nearest = _ancestors(softmax, before)
+    return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
+
+
+def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None:
+    makers = {key: s for s in evidence.upstream for key in s.outputs}
+    stack: list[tuple[str, tuple[Site, ...]]] = [(key, ()) for key in evidence.site.inputs]
+    seen: set[str] = set()
+    while stack:
+        key, path = stack.pop(0)
+        maker = makers.get(key)
+        if maker is None or key in seen:
+            continue
+        seen.add(key)
+        if maker.kind is OperationKind.SOFTMAX:
+            return maker, path
+        if maker.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM):
+            stack += [(k, (maker, *path)) for k in maker.inputs]
+    return None
+
+
+def _ancestors(site: Site, sites: list[Site]) -> tuple[Site, ...]:
+    """Those of ``sites`` that feed ``site``, nearest first."""
+    makers = {key: s for s in sites for key in s.outputs}
+    found: dict[str, Site] = {}
+    queue = list(site.inputs)
+    while queue:
+        maker = makers.get(queue.pop(0))
+        if maker is not None and maker.name not in found:
+            found[maker.name] = maker
+            queue += maker.inputs
+    return tuple(found.values())
 
 
 def softmax_axis(evidence: Evidence) -> int | None:
@@ -87,6 +137,19 @@ def mask_operand(evidence: Evidence) -> TensorFacts | None:
 def mask_like(facts: TensorFacts) -> bool:
     """Whether a tensor that a mask reaches looks like a mask: boolean, of low rank, or broadcast along some axis."""
     return facts.mask_reaches and (facts.dtype == "bool" or len(facts.shape) <= 2 or 1 in facts.shape[1:])
+
+
+def fill_of(site: Site) -> float | None:
+    """The constant a site puts in the place of scores, where it is known. A product with a mask puts in 0."""
+    fill = site.attributes.get("fill", site.attributes.get("value"))
+    if isinstance(fill, int | float) and not isinstance(fill, bool):
+        return float(fill)
+    return 0.0 if c.named(site, "mul") else None
+
+
+def is_weak(fill: float) -> bool:
+    """Whether a score of ``fill`` may keep weight beside ordinary scores: e^-50 is below any float's resolution."""
+    return fill > -50.0
 
 
 def pad_mass(evidence: Evidence) -> float | None:

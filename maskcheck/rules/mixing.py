@@ -9,13 +9,6 @@ from maskcheck.rules import circumstances as c
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
-REDUCTIONS = (
-    OperationKind.REDUCE_MEAN,
-    OperationKind.REDUCE_SUM,
-    OperationKind.REDUCE_MAX,
-    OperationKind.REDUCE_OTHER,
-)
-
 
 def fourier(evidence: Evidence) -> Match | str:
     if evidence.site.kind is not OperationKind.FOURIER and not c.named(evidence.site, "fft", "dft"):
@@ -32,15 +25,17 @@ def token_mixing(evidence: Evidence) -> Match | str:
     if len(c.data_inputs(evidence)) != 1:
         return "it is not a product with a weight"
     facts = c.sequence_input(evidence)
-    if facts is not None and facts.sequence_axes and not contracts_sequence(evidence):
+    if facts is None or len(facts.shape) < 3 or not facts.sequence_axes or not contracts_sequence(evidence):
         return "the product does not run along the sequence"
+    if c.left_only(evidence):
+        return "right padding is clean, so the map looks back only"
     return Match(
         f"{evidence.site.operation} multiplies along the padded axis with one weight for each pair of columns."
     )
 
 
 def across_rows(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a reduction", *REDUCTIONS)
+    reason = c.is_a(evidence, "a reduction", *c.REDUCTIONS)
     if reason:
         return reason
     if TwinKind.MATES not in c.leaking(evidence):

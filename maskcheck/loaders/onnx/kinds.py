@@ -65,8 +65,8 @@ _CONTRIB: dict[Kind, str] = {
     Kind.ELEMENTWISE: """
         Gelu BiasGelu FastGelu QuickGelu QOrderedGelu BiasAdd BiasSplitGelu BiasDropout BitmaskDropout
         BitmaskBiasDropout DequantizeLinear DequantizeWithOrder QLinearAdd QLinearMul QLinearLeakyRelu
-        QLinearSigmoid QLinearWhere RotaryEmbedding GemmaRotaryEmbedding MRotaryEmbedding DynamicRotary ScaledSiLU GatedAdd Trilu Inverse
-        LinearAttentionGate EngramGate""",
+        QLinearSigmoid QLinearWhere RotaryEmbedding GemmaRotaryEmbedding MRotaryEmbedding DynamicRotary
+        ScaledSiLU GatedAdd Trilu Inverse LinearAttentionGate EngramGate""",
     Kind.SOFTMAX: "BiasSoftmax QLinearSoftmax",
     Kind.REDUCE_MEAN: "QLinearGlobalAveragePool QLinearReduceMean",
     Kind.CONVOLUTION: """

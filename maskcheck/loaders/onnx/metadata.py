@@ -26,6 +26,7 @@ _TORCH_ITSELF = re.compile(
     r"(site|dist)-packages[/\\](torch|onnxscript)[/\\]"
     r"|[/\\]torch[/\\](nn[/\\](modules|functional)|_|utils|autograd|jit|onnx|export|overrides)"
 )
+_EXPORTER = re.compile(r"[/\\]torch[/\\](onnx|jit)[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def provenance(node: onnx.NodeProto) -> Provenance:
     notes = {item.key: item.value for item in node.metadata_props}
     module, module_class = _scopes(notes)
     if module is None and module_class is None:
-        module = module_of_name(node.name)
+        module = module_of_name(node.name) or _module_of_output(node)
     return Provenance(module, module_class, source_line(notes.get(_STACK, "")) or _legacy_source(node.doc_string))
 
 
@@ -78,15 +79,28 @@ def source_line(stack: str) -> SourceLine | None:
 
 
 def _legacy_source(text: str) -> SourceLine | None:
-    """The same from the notes of the TorchScript exporter, which begin with the innermost frame."""
-    frames = [m for m in _LEGACY_FRAME.finditer(text or "") if not _TORCH_ITSELF.search(m["file"])]
-    return _line(frames[0]) if frames else None
+    """The same from the notes of the TorchScript exporter, which begin with the innermost frame.
+
+    They go on to the script that called the exporter, whose line says nothing about the node.
+    """
+    for match in _LEGACY_FRAME.finditer(text or ""):
+        if _EXPORTER.search(match["file"]):
+            return None
+        if not _TORCH_ITSELF.search(match["file"]):
+            return _line(match)
+    return None
 
 
 def _line(match: re.Match[str]) -> SourceLine:
     found = match.groupdict()
     text = (found.get("text") or "").strip()
     return SourceLine(found["file"], int(found["line"]), found["function"], text or None)
+
+
+def _module_of_output(node: onnx.NodeProto) -> str | None:
+    """Optimisers rename the nodes they fuse and keep the names of tensors."""
+    output = node.output[0] if node.output else ""
+    return module_of_name(output) if output.startswith("/") else None
 
 
 def module_of_name(name: str) -> str | None:

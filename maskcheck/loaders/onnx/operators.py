@@ -20,7 +20,9 @@ def refused(path: Path, graph: Graph, error: Exception) -> MaskcheckError:
             f"{path}: the model uses {listed}, which onnxruntime's CPU provider lacks.",
             hint="Export it with standard operators; libraries of custom operators are native code and are not loaded.",
         )
-    return LoadError(f"{path}: onnxruntime cannot open the model: {reason(error).rstrip('.')}.", hint="Export the model again.")
+    return LoadError(
+        f"{path}: onnxruntime cannot open the model: {reason(error).rstrip('.')}.", hint="Export the model again."
+    )
 
 
 def missing_operators(graph: Graph) -> list[tuple[str, str]]:

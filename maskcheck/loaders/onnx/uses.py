@@ -14,7 +14,7 @@ from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPE
 _KEEPS = frozenset(
     {
         *("Cast", "CastLike", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand", "Transpose", "Flatten", "Tile"),
-        *("Slice", "Split", "Gather", "Concat", "Pad", "Optional", "OptionalGetElement"),
+        *("Slice", "Split", "Gather", "GatherND", "GatherElements", "Concat", "Pad", "Optional", "OptionalGetElement"),
     }
 )
 _COMPARES = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
@@ -41,7 +41,7 @@ def input_uses(graph: Graph, constants: Constants, ranks: dict[str, int | None])
     uses: list[InputUse] = []
     for name in graph.inputs:
         uses += _of_input(name, graph, constants, ranks.get(name))
-    return tuple(uses)
+    return tuple(dict.fromkeys(uses))
 
 
 def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -> list[InputUse]:
@@ -73,7 +73,7 @@ def _positions(node: Node, key: str) -> list[int]:
 def _keeps(node: Node, position: int, constants: Constants) -> bool:
     if not node.default or node.op not in _KEEPS:
         return False
-    if node.op == "Gather":
+    if node.op in ("Gather", "GatherND", "GatherElements"):
         # Data may be picked from by anything that does not depend on content, else positions are chosen by data.
         return position == 0 and constants.dependence.level(node.input(1)) is not Level.DATA
     return position == 0 or node.op == "Concat"
@@ -127,6 +127,8 @@ def _rank(node: Node, rank: int | None, constants: Constants) -> int | None:
     if node.op == "Gather":
         index = constants.value(node.input(1))
         return None if rank is None or index is None else rank - 1 + index.ndim
+    if node.op == "GatherND":
+        return None
     return 2 if node.op == "Flatten" else rank
 
 

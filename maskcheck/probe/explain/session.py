@@ -13,7 +13,7 @@ from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
-from maskcheck.probe.explain.align import Axes, View, guess, learn
+from maskcheck.probe.explain.align import Axes, View, cut, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
 from maskcheck.probe.explain.origins import Graph
 from maskcheck.probe.layout import Fill, Padding
@@ -54,22 +54,26 @@ class Session:
     def retrace(
         self, sites: Collection[Site], record: Collection[str] | None = None
     ) -> tuple[dict[str, TensorState], float]:
-        """Trace the twin with the valid regions of ``sites`` replaced by clean values: all states, and what still
-        leaks.
+        """Trace the twin with the valid regions of ``sites`` replaced by clean values.
+
+        Returns all states, and what still leaks. Where reference and twin are equally padded, the reference has weights
+        on pads as well, so it is patched in the same way.
         """
-        patches = {**self.base_patches, **self._patches(sites)}
+        patches = {**self.base_patches, **self._patches(sites, self.twin)}
         twin = self.model.trace(feeds(self.contract, self.twin_call), patches=patches, record=record)
-        if record is not None:
-            keep = {*record, *self.outputs}
-            reference = replace(self.reference, tensors={k: v for k, v in self.reference.tensors.items() if k in keep})
-            tensors = {
-                **{k: v for k, v in twin.tensors.items() if k in keep},
-                **{k: np.asarray(twin.outputs[k]) for k in self.outputs},
-            }
-            found = states(reference, replace(twin, tensors=tensors), self.alignment)
-        else:
-            found = states(self.reference, twin, self.alignment)
-        return found, self._leak_patched(found, twin, sites)
+        reference = self.reference
+        if self.alignment.exact and any(site.kind is OperationKind.SOFTMAX for site in sites):
+            clean = self._patches(sites, self.reference)
+            reference = self.model.trace(feeds(self.contract, self.reference_call), patches=clean, record=record)
+        found = states(_with_outputs(reference), _with_outputs(twin), self.alignment)
+        return found, self._leak_patched(found, sites)
+
+    def _own_row(self, key: str, value: Array) -> Array:
+        """The whole row, pads included, as a view; for attention between rows, what this row pays to all of them."""
+        axes = self.alignment.axes.get(key) or Axes()
+        view = replace(self.alignment.twin, padded=False)
+        own = cut(value, replace(axes, batch=axes.batch[:1]), view, self.states[key].mode, self.alignment.ratio)
+        return value if own is None else own
 
     def inject(self, sites: Collection[Site]) -> float:
         """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these alone."""
@@ -89,31 +93,32 @@ class Session:
             default=0.0,
         )
 
-    def _leak_patched(self, found: Mapping[str, TensorState], twin: Trace, sites: Collection[Site]) -> float:
+    def _leak_patched(self, found: Mapping[str, TensorState], sites: Collection[Site]) -> float:
         """A patched site that is itself a model output leaks nothing any more."""
         made = {k for s in sites for k in s.outputs}
         return self._leak({k: v for k, v in found.items() if k not in made})
 
-    def _patches(self, sites: Collection[Site]) -> dict[str, Array]:
+    def _patches(self, sites: Collection[Site], run: Trace) -> dict[str, Array]:
+        """Clean values of the sites' outputs, laid out as in ``run``."""
         patches = {}
         for site in sites:
             for key in site.outputs:
                 if key not in self.live or key not in self.twin.tensors or key not in self.reference.tensors:
                     continue
-                value = self._cleaned(key, neutral_pads=site.kind is OperationKind.SOFTMAX)
+                value = self._cleaned(key, run, neutral_pads=site.kind is OperationKind.SOFTMAX)
                 if value is not None:
                     patches[key] = value
         return patches
 
-    def _cleaned(self, key: str, neutral_pads: bool) -> Array | None:
-        """The twin's tensor with its valid region overwritten by the reference's.
+    def _cleaned(self, key: str, run: Trace, neutral_pads: bool) -> Array | None:
+        """A run's tensor with its valid region overwritten by the reference's.
 
         Attention weights are clean only when pads get none: their pad region becomes 0, or the weight already spent
         on pads would go on leaking through the product with the values.
         """
-        value = np.ascontiguousarray(self.twin.tensors[key]).copy()
-        if neutral_pads and self.alignment.twin.rows == 1:
-            value[...] = 0
+        value = np.ascontiguousarray(run.tensors[key]).copy()
+        if neutral_pads:
+            self._own_row(key, value)[...] = 0
         parts = self.alignment.parts(key, self.reference.tensors[key], value, self.states[key].mode)
         if parts is None:
             return None

@@ -29,16 +29,22 @@ _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, Twi
 """Twins whose leaks are explained, the gating ones first. Poison is a hygiene check and has no origin worth naming."""
 
 
+_DISAGREEMENT = 5e-3
+"""Standard deviations by which the deployed and the instrumented answers may differ before the reader is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One origin (with its like in other layers) and what is known of it. ``share`` is ``None`` where it was not
-    confirmed.
+    """One origin (with its like in other layers) and what is known of it.
+
+    ``share`` is ``None`` where it was not confirmed; ``joint`` is the share of all origins of the same twin together.
     """
 
     evidence: Evidence
     related: tuple[Site, ...]
     interval: tuple[Site, ...]
     share: float | None
+    joint: float | None
     outputs: tuple[str, ...]
     gating: bool
 
@@ -97,6 +103,9 @@ def _chosen(battery: Battery) -> list[tuple[Observation, Pair]]:
     for observation in ranked:
         if observation.pair is not None and observation.row.twin in _ORDER:
             found.setdefault((observation.row.twin, observation.row.domain), (observation, observation.pair))
+    for domain in {domain for _, domain in found}:
+        if (TwinKind.MATES, domain) in found:  # an empty row is a mate like others: the same leak, harder to trace
+            found.pop((TwinKind.EMPTY, domain), None)
     return sorted(found.values(), key=lambda f: (not f[0].row.gating, _ORDER.index(f[0].row.twin)))
 
 
@@ -161,7 +170,7 @@ def _check_agreement(telling: _Telling, base: Ground) -> None:
         if floor is None or traced is None or traced.shape != answer.shape:
             continue
         gap = difference([np.asarray(answer)], [np.asarray(traced)])
-        if not gap <= max(10 * floor.tolerance, 1e-4):
+        if not gap <= max(10 * floor.tolerance, _DISAGREEMENT):
             telling.notes.append(
                 f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: optimisations of the runtime "
                 "change the answer, so sites may be imprecise."
@@ -181,7 +190,8 @@ def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
     known = [o for o in first if o.site.name in telling.items or _is_related(telling, o.site.name)]
     for origin in known:
         _extend(telling, origin.site.name, pair.twin, origin.gap)
-    if first and len(known) == len(first) and not gating:
+    # A second origin may hide behind the first in this twin too; with only one known there is nothing to tell apart.
+    if first and len(known) == len(first) == len(telling.items) and not gating:
         return
     quick = pair.twin is TwinKind.SIDE and not gating
     found = Explanation(tuple(Group(o) for o in first[:3]), None, session.states) if quick else explain(session)
@@ -247,8 +257,8 @@ def _remember(telling: _Telling, session: Session, found: Explanation, outputs: 
             masks,
         )
         related = tuple(o.site for o in group.others)
-        telling.items[name] = Item(facts, related, group.first.interval, group.share, outputs, gating)
-    if gating or not any(state == "origin" for _, state in telling.sites):
+        telling.items[name] = Item(facts, related, group.first.interval, group.share, found.explained, outputs, gating)
+    if gating or session.pair.twin is not TwinKind.SIDE:
         _draw(telling, session, found)
     if found.explained is not None and found.explained < 0.5 and found.groups:
         telling.notes.append(

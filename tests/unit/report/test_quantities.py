@@ -39,7 +39,7 @@ def test_one_digit() -> None:
 def test_deviations() -> None:
     assert deviations(0.82) == "0.82 sd"
     assert deviations(math.nan) == "becomes NaN"
-    assert deviations(math.inf) == "inf sd"
+    assert deviations(math.inf) == "not finite"
 
 
 @pytest.mark.parametrize(

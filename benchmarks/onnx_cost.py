@@ -95,7 +95,7 @@ def build(name: str, folder: Path) -> Path:
     if name == "minilm":
         from tests.zoo import minilm
 
-        return minilm.export(folder)
+        return minilm.sentence_encoder(folder)
     from benchmarks.models import encoder
 
     sizes = {"small": (4, 128), "base": (12, 768), "large": (24, 1024)}

@@ -10,6 +10,8 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 import maskcheck
 from maskcheck import loaders, rules
 from maskcheck.core.contract import Contract
@@ -31,6 +33,7 @@ from maskcheck.core.trace import Site
 from maskcheck.probe.battery import Battery, run
 from maskcheck.probe.explain.story import Item, Story, tell
 from maskcheck.probe.inference.infer import Inference, infer
+from maskcheck.probe.instrumented import LARGE, Instrumented
 from maskcheck.probe.samples import Source, read_recorded
 
 Progress = Callable[[str, float], None]
@@ -62,7 +65,8 @@ def audit_model(path: str, settings: Settings, progress: Progress | None = None)
     try:
         progress("loading", 0.0)
         model = loaders.load(Path(path), settings)
-        report = _audit_open(path, model, settings, progress)
+        with np.errstate(all="ignore"):  # poisoned twins compute NaN and infinity on purpose
+            report = _audit_open(path, model, settings, progress)
     except UsageError:
         raise
     except NothingToPadError as error:
@@ -86,7 +90,8 @@ def inspect(path: str, settings: Settings) -> tuple[Contract, ModelInfo]:
 
 def _audit_open(path: str, model: Model, settings: Settings, progress: Progress) -> ModelReport:
     progress("reading the contract", 0.05)
-    inferred = infer(model, settings.overrides)
+    reading = Instrumented(model) if model.info.size_bytes > LARGE else model
+    inferred = infer(reading, settings.overrides)
     inferred, model, restored = _relaxed(model, inferred, settings)
     recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
     source = Source(inferred.contract, settings.seed, recorded)
@@ -167,32 +172,23 @@ def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settin
 
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
     found = [_finding(path, diagnosis, items, story, battery) for diagnosis, items in _causes(story)]
-    placed = {twin for f in found for twin in f.twins}
-    for row in battery.passport:
-        if row.status is Status.LEAKY and row.gating and row.twin not in placed and not _same_leak(row, placed):
-            found.append(_unplaced(path, row))
-            placed.add(row.twin)
+    if not any(f.severity is Severity.ERROR for f in found):
+        found += _unplaced(path, battery)
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
 
 
 def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:
-    """Origins by cause: the same rule at the same kind of operation is one finding with several sites."""
-    causes: dict[tuple[str, str, str | None], tuple[rules.Diagnosis, list[Item]]] = {}
+    """Origins by cause: the same rule in the same domain is one finding with several sites."""
+    causes: dict[tuple[str, str | None], tuple[rules.Diagnosis, list[Item]]] = {}
     for item in story.items:
         diagnosis = rules.diagnose(item.evidence)
-        key = (diagnosis.rule.code, item.evidence.site.operation, item.evidence.domain)
+        key = (diagnosis.rule.code, item.evidence.domain)
         causes.setdefault(key, (diagnosis, []))[1].append(item)
     return list(causes.values())
 
 
-def _same_leak(row: PassportRow, placed: set[TwinKind]) -> bool:
-    return row.twin is TwinKind.EMPTY and TwinKind.MATES in placed
-
-
-def _finding(
-    path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story: Story, battery: Battery
-) -> Finding:
+def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story: Story, battery: Battery) -> Finding:
     """One finding from all origins of one cause: the first in the model is its site, the others are related."""
     first = items[0]
     evidence = first.evidence
@@ -245,27 +241,32 @@ def _severity(rows: Sequence[PassportRow]) -> Severity:
     return Severity.WARNING
 
 
-def _unplaced(path: str, row: PassportRow) -> Finding:
-    """A leak that no layer could be named for is still a leak."""
+def _unplaced(path: str, battery: Battery) -> list[Finding]:
+    """A leak that no layer could be named for is still a leak: one finding for the worst of the gating rows."""
+    rows = [row for row in battery.passport if row.gating and row.status is Status.LEAKY]
+    if not rows:
+        return []
+    row = max(rows, key=lambda r: r.difference)
     rule = rules.rule("MC999")
     worst = max(row.outputs, key=lambda o: o.difference, default=None)
-    return Finding(
+    finding = Finding(
         rule.code,
         rule.name,
         Severity.ERROR,
         None,
         None,
-        (row.twin,),
+        tuple(dict.fromkeys(r.twin for r in rows)),
         row.domain,
         tuple(o.name for o in row.outputs if not o.difference <= o.tolerance),
         worst.difference if worst else 0.0,
         worst.noise_floor if worst else 0.0,
         worst.influence if worst else None,
         None,
-        f"The {row.twin.value} twin leaks, but no layer could be named for it.",
+        f"The {row.twin.value} twin leaks ({row.variant}), but no layer could be named for it.",
         rule.fix.get("onnx", ""),
         _fingerprint(rule.code, path, None),
     )
+    return [finding]
 
 
 def _fingerprint(code: str, path: str, site: Site | None) -> str:

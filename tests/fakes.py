@@ -80,6 +80,9 @@ class FakeModel:
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         return None
 
+    def recast(self, precision: str) -> None:
+        return None
+
     def close(self) -> None:
         return None
 

@@ -21,6 +21,8 @@ ALLOWED = {
     "rules": {"core", "rules"},
     "report": {"core", "report"},
     "contract_file": {"core", "contract_file"},
+    "acceptance": {"core", "acceptance"},
+    "config": {"core", "acceptance", "contract_file", "config"},
     "audit": {"core", "loaders", "probe", "rules", "report", "audit"},
 }
 """What each part may import of maskcheck. ``cli`` and whatever is not named here may import everything below them."""

@@ -68,7 +68,7 @@ def _crop(output: Output, answer: np.ndarray, row: Row, side: str) -> np.ndarray
 
 
 def difference(a: list[Answers], b: list[Answers]) -> float:
-    """The largest difference of any output, in standard deviations of ``a``; infinite where only ``b`` is not finite."""
+    """The largest difference of any output, in standard deviations of ``a``; infinite where ``b`` is not finite."""
     worst = 0.0
     for left, right in zip(a, b, strict=True):
         x = np.concatenate([v.ravel() for v in left]).astype(np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from maskcheck.cli.audit_command import audit
+from maskcheck.cli.baseline_command import baseline
 from maskcheck.cli.guard import GuardedGroup
 from maskcheck.cli.inspect_command import inspect
 from maskcheck.cli.reference import explain, rules, schema
@@ -37,5 +38,5 @@ def main() -> None:
     """
 
 
-for command in (audit, inspect, rules, explain, schema):
+for command in (audit, baseline, inspect, rules, explain, schema):
     main.add_command(command)

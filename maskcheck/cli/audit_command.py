@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskcheck.cli.exits import exit_code
+from maskcheck.cli.exits import LEAK, exit_code
 from maskcheck.cli.guard import say
-from maskcheck.cli.options import FORMATS, build_settings, contract_options, display_options, missing_model
+from maskcheck.cli.options import FORMATS, config_options, contract_options, display_options
 from maskcheck.cli.output import check_output, emit, rendering, write
-from maskcheck.cli.progress import ProgressBar
+from maskcheck.cli.running import (
+    accept,
+    chosen_models,
+    flags_given,
+    load_config,
+    run,
+    settings_for,
+    tell_failures,
+)
+from maskcheck.cli.workflow import annotate, in_actions
+from maskcheck.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maskcheck.core.report import ModelReport, Report
-    from maskcheck.core.settings import Settings
+    from maskcheck.core.report import Report
+
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".html": "html",
+    ".htm": "html",
+    ".sarif": "sarif",
+    ".xml": "junit",
+    ".md": "markdown",
+}
+"""Which format a file is written in when none is asked for."""
+
+WITH_TEXTS = ("html", "sarif")
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, metavar="MODEL...")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    help="auto is json for -o FILE.json, else console.",
+    help="auto goes by the end of FILE (.html, .json, .jsonl, .md, .sarif, .xml for JUnit), else it is console.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report there.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Write the report there. Repeatable, a format each.",
+)
 @contract_options
 @click.option(
     "--require", multiple=True, metavar="TWIN,...", help="Twins that gate besides length and mates: side, content, ..."
@@ -53,67 +82,83 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True, help="Sequences to compare.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of generated inputs.")
 @click.option("--no-explain", is_flag=True, help="Stop at the verdict; name no layers.")
+@click.option("--baseline", type=click.Path(), metavar="FILE", help="Known findings, which do not gate.")
+@click.option("--strict-baseline", is_flag=True, help="Fail too when something accepted is found no more.")
+@click.option("--github/--no-github", default=True, help="Annotate the run and its summary in GitHub Actions.")
+@config_options
 @display_options
 @click.pass_context
-def audit(ctx: click.Context, /, models: tuple[str, ...], format_: str, output: Path | None, **flags: Any) -> None:
-    """Audit MODELs: does padding change their answers, and where does it get in?"""
-    from maskcheck.report.registry import REPORTERS
+def audit(
+    ctx: click.Context, /, models: tuple[str, ...], format_: str, outputs: tuple[Path, ...], **flags: Any
+) -> None:
+    """Audit MODELs: does padding change their answers, and where does it get in?
 
-    to_file = output is not None and str(output) != "-"
-    if output is not None and to_file:
-        check_output(output)
-    settings = build_settings(flags)
+    Without MODELs, those of the configuration: [[tool.maskcheck.models]] in pyproject.toml.
+    """
+    from maskcheck import acceptance
+
+    targets = _targets(format_, outputs)
+    config = load_config(flags)
+    models = chosen_models(ctx, models, config)
+    known = flags["baseline"] or config.baseline
+    baseline = acceptance.read(known) if known else None
+    settings = [settings_for(ctx, flags, config, path) for path in models]
     verbosity = flags["verbose"] - flags["quiet"]
-    report = _run(models, settings, quiet=verbosity < 0)
-    name = _format(format_, output)
-    text = REPORTERS[name](report, rendering(flags["color"], verbosity, to_file))
-    if output is not None and to_file:
-        write(output, text)
-    else:
-        emit(text)
-    if to_file or name != "console":
-        _tell(report, output if to_file else None, quiet=verbosity < 0)
-    ctx.exit(exit_code(report, settings.fail_on))
+    report = accept(run(models, settings, quiet=verbosity < 0), config, baseline)
+    report = dataclasses.replace(report, flags=flags_given(ctx))
+    _deliver(report, targets, flags["color"], verbosity, github=flags["github"] and format_ == "auto")
+    code = exit_code(report, settings[0].fail_on)
+    stale = any(model.stale for model in report.models)
+    ctx.exit(LEAK if not code and stale and flags["strict_baseline"] else code)
 
 
-def _format(choice: str, output: Path | None) -> str:
-    if choice != "auto":
-        return choice
-    return "json" if output is not None and output.suffix.lower() == ".json" else "console"
-
-
-def _run(models: Sequence[str], settings: Settings, quiet: bool) -> Report:
-    """Audit the models that are there; the others become reports of a usage error.
+def _targets(choice: str, outputs: Sequence[Path]) -> list[tuple[Path | None, str]]:
+    """Return where to write in which format; ``None`` is stdout.
 
     Raises:
-        UsageError: none is there.
+        UsageError: a file cannot be written, or one format is asked for in several files.
     """
-    missing = {path: error for path in models if (error := missing_model(path)) is not None}
-    present = [path for path in models if path not in missing]
-    if not present:
-        raise missing[models[0]]
-    from maskcheck import audit as use_case
-    from maskcheck.core.report import ModelReport, Outcome
-
-    # What a framework prints while it loads must not end up inside the report.
-    with contextlib.redirect_stdout(sys.stderr), ProgressBar(quiet) as progress:
-        report = use_case.audit(present, settings, progress)
-    found = iter(report.models)
-    everything: list[ModelReport] = [
-        ModelReport(path, None, "unknown", Outcome.ERROR, str(missing[path]), usage_error=True)
-        if path in missing
-        else next(found)
-        for path in models
-    ]
-    return dataclasses.replace(report, models=tuple(everything))
+    if choice != "auto" and len(outputs) > 1:
+        raise UsageError(
+            f"Writing {len(outputs)} reports as {choice}: they would all be the same.",
+            hint="Leave --format away; each file's format goes by the end of its name.",
+        )
+    targets: list[tuple[Path | None, str]] = []
+    for output in outputs:
+        path = None if str(output) == "-" else output
+        if path is not None:
+            check_output(path)
+        targets.append((path, choice if choice != "auto" else SUFFIXES.get(output.suffix.lower(), "console")))
+    return targets or [(None, choice if choice != "auto" else "console")]
 
 
-def _tell(report: Report, output: Path | None, quiet: bool) -> None:
-    """Say on stderr what a report that nobody reads now would have shown: failures, and where it went."""
+def _deliver(
+    report: Report, targets: Sequence[tuple[Path | None, str]], color: str, verbosity: int, github: bool
+) -> None:
+    """Write every report. In a GitHub job the run is annotated too, unless stdout holds something for a machine."""
+    from maskcheck.report.registry import REPORTERS
+
+    annotated = github and in_actions(os.environ)
+    for path, name in targets:
+        text = REPORTERS[name](report, rendering(color, verbosity, path is not None, texts=name in WITH_TEXTS))
+        if path is not None:
+            write(path, text)
+        elif name == "console" and annotated:
+            annotate(report, text)
+        else:
+            emit(text)
+    on_stdout = {name for path, name in targets if path is None}
+    if annotated and not on_stdout:
+        annotate(report)
+    if "github" in on_stdout:
+        annotate(report, annotations=False)
+    if on_stdout != {"console"}:
+        tell_failures(report)
+    _tell_where(report, [path for path, _ in targets if path is not None], quiet=verbosity < 0)
+
+
+def _tell_where(report: Report, paths: Sequence[Path], quiet: bool) -> None:
     from maskcheck.report.verdict import summary
 
-    for model in report.models:
-        if model.outcome not in ("clean", "leaky"):
-            say(f"maskcheck: {model.path}: {model.outcome}: {model.reason or 'no reason given'}")
-    if output is not None and not quiet:
-        say(f"{summary(report)} Report: {output}")
+    if paths and not quiet:
+        say(f"{summary(report)} Report: {', '.join(map(str, paths))}")

@@ -17,7 +17,8 @@ INTERRUPTED = 130
 def exit_code(report: Report, fail_on: str) -> int:
     """Return the exit code: a leak outweighs a usage error, which outweighs a model that could not be audited.
 
-    ``fail_on`` is "error" (a gating leak), "warning" (a warning as well) or "never" (leaks do not count).
+    ``fail_on`` is "error" (a gating leak), "warning" (a warning as well) or "never" (leaks do not count). Leaks that
+    were accepted do not count either.
     """
     if any(_fails(model, fail_on) for model in report.models):
         return LEAK
@@ -30,7 +31,7 @@ def _fails(model: ModelReport, fail_on: str) -> bool:
     if fail_on == "never":
         return False
     warned = fail_on == "warning" and any(finding.severity in ("warning", "error") for finding in model.findings)
-    return model.outcome == "leaky" or warned
+    return (model.outcome == "leaky" and not model.excused) or warned
 
 
 def _audited(model: ModelReport) -> bool:

@@ -12,7 +12,7 @@ from maskcheck.cli.guard import TRACEBACK
 from maskcheck.core.errors import UsageError
 from maskcheck.core.settings import DEFAULT_REQUIRE, Overrides, Settings
 
-FORMATS = ("auto", "console", "json")
+FORMATS = ("auto", "console", "json", "jsonl", "html", "sarif", "junit", "github", "markdown")
 OPTIMIZATIONS = ("all", "extended", "basic", "disable")
 
 
@@ -38,7 +38,27 @@ def contract_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--provider", default="CPUExecutionProvider", show_default=True, metavar="NAME", help="Of onnxruntime."
         ),
+        click.option(
+            "--factory",
+            metavar="MODULE:FUNCTION",
+            help="Builds the PyTorch module for a file of weights; also PATH.py:FUNCTION.",
+        ),
         click.option("--trust", is_flag=True, help="Open files that run their own code when loaded."),
+        click.option(
+            "--custom-objects",
+            multiple=True,
+            metavar="MODULE|FILE.py",
+            help="Where layers of your own are defined, for Keras models. It is imported. Repeatable.",
+        ),
+    )
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags that say where settings come from."""
+    return _apply(
+        command,
+        click.option("--config", type=click.Path(), metavar="FILE", help="Settings, instead of the nearest file's."),
+        click.option("--isolated", is_flag=True, help="Read no configuration file."),
     )
 
 
@@ -72,7 +92,7 @@ def build_settings(flags: Mapping[str, Any]) -> Settings:
     Raises:
         UsageError: a flag or the contract file is wrong.
     """
-    known = ("seed", "samples", "fail_on", "inputs", "optimization", "provider", "trust")
+    known = ("seed", "samples", "fail_on", "inputs", "optimization", "provider", "trust", "factory", "custom_objects")
     chosen = {key: flags[key] for key in known if key in flags}
     require = _required(flags.get("require", ()))
     chosen["explain"] = not flags.get("no_explain", False)

@@ -15,12 +15,13 @@ from maskcheck.core.errors import UsageError
 
 if TYPE_CHECKING:
     from maskcheck.report.rendering import Rendering
+    from maskcheck.report.rule_view import RuleText
 
 NARROWEST, WIDEST = 40, 120
 
 
-def rendering(color: str, verbosity: int, to_file: bool = False) -> Rendering:
-    """Return how to render for stdout, or for a file."""
+def rendering(color: str, verbosity: int, to_file: bool = False, texts: bool = False) -> Rendering:
+    """Return how to render for stdout, or for a file; ``texts`` for reports that carry the rules' own."""
     from maskcheck.report.rendering import Rendering
 
     terminal = not to_file and sys.stdout.isatty()
@@ -29,7 +30,32 @@ def rendering(color: str, verbosity: int, to_file: bool = False) -> Rendering:
         width=min(max(width, NARROWEST), WIDEST),
         colour=use_colour(color, terminal, os.environ),
         verbosity=min(max(verbosity, -1), 1),
+        locate=locate,
+        texts=_texts() if texts else {},
     )
+
+
+def locate(path: str) -> str | None:
+    """Return the path of a file relative to the repository around the current folder, symlinks resolved.
+
+    ``None`` stands for a file that is not there or lies outside.
+    """
+    try:
+        root = _repository(Path.cwd().resolve())
+        target = Path(path).resolve(strict=True)
+        return target.relative_to(root).as_posix()
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _repository(folder: Path) -> Path:
+    return next((f for f in (folder, *folder.parents) if (f / ".git").exists()), folder)
+
+
+def _texts() -> Mapping[str, RuleText]:
+    from maskcheck.rules import all_rules
+
+    return {rule.code: rule for rule in all_rules()}
 
 
 def use_colour(choice: str, terminal: bool, environment: Mapping[str, str]) -> bool:

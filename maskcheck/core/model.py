@@ -36,6 +36,7 @@ class UseKind(StrEnum):
     COMPARE = "compare"  # compared with a constant; ``value`` is that constant
     LENGTHS = "lengths"  # read as the sequence lengths of a recurrent or attention operator
     MASK = "mask"  # read as the mask operand of a fused attention operator; ``value`` is its rank
+    MASKING = "masking"  # enters the model there, with its padding already told apart: steps that are all ``value``
     OTHER = "other"  # any other operator reads its values
 
 
@@ -50,13 +51,45 @@ class InputUse:
     value: float | int | None = None
 
 
+class MaskFate(StrEnum):
+    """What one layer call did with the mask that travels beside its input."""
+
+    NONE = "no mask"  # none arrived, none was made
+    MADE = "made"  # none arrived, the layer attached one to its result
+    PASSED = "passed on"  # not needed by the layer, kept for the next
+    USED = "used and passed on"
+    CONSUMED = "used up"  # the result has no sequence any more, or none that is masked
+    DROPPED = "dropped"  # neither used nor passed on
+    IGNORED = "ignored"  # passed on, though the layer lets positions reach each other without it
+
+
+@dataclass(frozen=True, slots=True)
+class MaskStep:
+    """One layer call on the way of an implicit mask through a Keras model.
+
+    ``warned`` says whether the framework itself warns of a mask that is lost here. ``partly`` holds when some inputs of
+    the call carried a mask and others did not. ``shape`` is that of the first result in the recorded run.
+    """
+
+    site: str
+    layer: str
+    operation: str
+    fate: MaskFate
+    arrived: bool = False
+    partly: bool = False
+    warned: bool = False
+    detail: str = ""
+    shape: tuple[int, ...] = ()
+    depth: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Where a model came from and what ran it.
 
     ``hints`` holds facts found beside the file (``pad_token_id``, ``max_length``, ``padding_side``), and ``static``
     holds what the graph alone shows (an LSTM without lengths, a mask input nobody reads) for rules to join to
-    behaviour.
+    behaviour. ``journey`` tells, for frameworks with implicit masks, what every layer call did with the mask.
     """
 
     path: str
@@ -69,6 +102,7 @@ class ModelInfo:
     hints: Mapping[str, Any] = field(default_factory=dict)
     static: tuple[StaticFact, ...] = ()
     size_bytes: int = 0
+    journey: tuple[MaskStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +159,13 @@ class Model(Protocol):
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> Model | None:
         """Return the same model with the given fixed input axes made variable, or ``None`` where that is not sound."""
+        ...
+
+    def recast(self, precision: str) -> Model | None:
+        """Return the same model computing in ``"float32"`` or ``"float64"``, or ``None`` where that cannot be had.
+
+        Only ``run`` of the result is used.
+        """
         ...
 
     def close(self) -> None:

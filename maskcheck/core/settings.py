@@ -36,7 +36,8 @@ class Settings:
 
     ``require`` names the twins that gate. ``samples`` is the number of sequences whose answers are compared.
     ``optimization`` and ``provider`` choose how the deployed session of an ONNX model is made. ``inputs`` is a path
-    to recorded inputs.
+    to recorded inputs. ``custom_objects`` are modules or Python files that define the layers of a Keras model.
+    ``factory`` names the function that builds the PyTorch module for a file of weights.
     """
 
     seed: int = 0
@@ -49,3 +50,5 @@ class Settings:
     provider: str = "CPUExecutionProvider"
     explain: bool = True
     trust: bool = False
+    factory: str | None = None
+    custom_objects: tuple[str, ...] = ()

@@ -20,12 +20,42 @@ def _is_onnx(path: Path) -> bool:
     return is_onnx(path)
 
 
-LOADERS: tuple[tuple[Sniff, str], ...] = ((_is_onnx, "maskcheck.loaders.onnx.model:load"),)
+def _is_keras(path: Path) -> bool:
+    from maskcheck.loaders.sniff import is_keras
+
+    return is_keras(path)
+
+
+def _is_saved_model(path: Path) -> bool:
+    from maskcheck.loaders.sniff import is_saved_model
+
+    return is_saved_model(path)
+
+
+def _is_torch(path: Path) -> bool:
+    from maskcheck.loaders.pytorch.files import kind_of_file
+
+    return kind_of_file(path) is not None
+
+
+def _is_huggingface(path: Path) -> bool:
+    from maskcheck.loaders.huggingface.folder import is_folder
+
+    return is_folder(path)
+
+
+LOADERS: tuple[tuple[Sniff, str], ...] = (
+    (_is_saved_model, "maskcheck.loaders.keras.savedmodel:load"),
+    (_is_keras, "maskcheck.loaders.keras.model:load"),
+    (_is_huggingface, "maskcheck.loaders.huggingface.load:load"),
+    (_is_torch, "maskcheck.loaders.pytorch.files:load"),
+    (_is_onnx, "maskcheck.loaders.onnx.model:load"),
+)
 """Tried in order: the first whose sniff recognises the file's content is asked to load it."""
 
 
 def load(path: Path, settings: Settings) -> Model:
-    """Open the model at ``path``, a file or a directory with one ONNX file in it.
+    """Open the model at ``path``: a file, a directory with one ONNX file in it, a SavedModel or a Hugging Face directory.
 
     Raises:
         LoadError: there is no such file, it is damaged or refused as unsafe, nothing here can load it, or the package

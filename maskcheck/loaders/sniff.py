@@ -11,15 +11,18 @@ from maskcheck.core.errors import LoadError
 _LFS = b"version https://git-lfs"
 _HEAD = 64
 
-_SAVED_MODEL = "a TensorFlow SavedModel"
+_SAVED_MODEL = "saved_model.pb"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def resolve_target(path: Path) -> Path:
-    """Return the file to load: ``path`` itself, or the one ONNX file of a directory.
+    """Return what to load: ``path`` itself, or the one ONNX file of a directory that is no SavedModel.
 
     Raises:
         LoadError: there is no such file, it is empty or a git-lfs pointer, or the directory holds no model or several.
     """
+    if is_saved_model(path) or is_weights_folder(path):
+        return path
     if path.is_dir():
         path = _inside(path)
     if not path.exists():
@@ -49,8 +52,6 @@ def _inside(folder: Path) -> Path:
     if found:
         names = ", ".join(p.name for p in found)
         raise LoadError(f"{folder}: this directory holds several ONNX models: {names}.", hint="Name one of them.")
-    if (folder / "saved_model.pb").is_file():
-        raise unsupported(folder, _SAVED_MODEL)
     others = sorted(p.name + ("/" if p.is_dir() else "") for p in folder.iterdir())
     listed = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "") if others else "nothing"
     raise LoadError(
@@ -70,6 +71,31 @@ def unsupported(path: Path, what: str) -> LoadError:
         f"{path}: this seems to be {what}.",
         hint="Only ONNX is supported in this version: export the model to ONNX and audit that file.",
     )
+
+
+def is_saved_model(path: Path) -> bool:
+    """Whether ``path`` is a folder that TensorFlow saved a model in."""
+    return path.is_dir() and (path / _SAVED_MODEL).is_file()
+
+
+def is_weights_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder that transformers or sentence-transformers saved a model in, without an ONNX file."""
+    from maskcheck.loaders.huggingface.folder import is_folder
+
+    return is_folder(path) and not any(path.glob("*.onnx"))
+
+
+def is_keras(path: Path) -> bool:
+    """Whether the file is a Keras model: a zip archive with its configuration and weights, or an HDF5 file."""
+    if not path.is_file():
+        return False
+    if read_head(path).startswith(_HDF5):
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"config.json", "metadata.json"} <= set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def is_onnx(path: Path) -> bool:
@@ -100,8 +126,6 @@ def describe(path: Path) -> str | None:
     head = read_head(path)
     if zipfile.is_zipfile(path):
         return _zip(path)
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "an HDF5 file (Keras .h5)"
     if head[4:8] == b"ORTM":
         return "a model in onnxruntime's own ORT format"
     if head[4:8] == b"TFL3":
@@ -124,8 +148,6 @@ def _zip(path: Path) -> str:
     except (zipfile.BadZipFile, OSError, ValueError):
         return "a damaged zip archive"
     last = {name.rsplit("/", 1)[-1] for name in names}
-    if {"config.json", "model.weights.h5"} <= set(names):
-        return "a Keras model (.keras)"
     if "archive_format" in last:
         return "a PyTorch exported program (.pt2)"
     if "constants.pkl" in last:

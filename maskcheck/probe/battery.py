@@ -18,7 +18,7 @@ from maskcheck.probe.observe import Judge, Observation, Pair
 from maskcheck.probe.plan import Plan, plan
 from maskcheck.probe.runner import Answers, Call, Runner, unpadded
 from maskcheck.probe.samples import Source, change_position
-from maskcheck.probe.twins import content, length, masks, mates, sides
+from maskcheck.probe.twins import content, length, masks, mates, precision, sides
 from maskcheck.probe.twins.bench import Bench, valid_lengths
 
 Progress = Callable[[str, float], None]
@@ -79,7 +79,9 @@ def run(
         judge = Judge(runner, noise, effects, alive)
         bench = Bench(model, runner, judge, chosen, source, settings, base, reference)
         if not alive:
-            observations += [_not_reacting(twin, chosen.domain, settings) for twin in (TwinKind.LENGTH, TwinKind.MATES)]
+            observations += [
+                _not_reacting(twin, chosen.domain, settings, reference) for twin in (TwinKind.LENGTH, TwinKind.MATES)
+            ]
             continue
         bench = replace(bench, dead=masks.dead_positions(bench))
         benches.append(bench)
@@ -88,6 +90,8 @@ def run(
         for step, (name, twin) in enumerate(_TWINS):
             progress(f"{name} twins ({chosen.domain.name})", (i + (step + 1) / (len(_TWINS) + 1)) / len(plans))
             observations += list(_guarded(twin, bench, name))
+        progress(f"precision ({chosen.domain.name})", (i + 1) / len(plans))
+        observations = precision.settled([*observations, *precision.precision(bench, observations)], bench.domain)
         observations = _baked(observations, bench)
         dead = dead or _fractions(bench)
     return Battery(tuple(observations), judge, plans, tuple(dict.fromkeys(notes)), dead, tuple(benches))
@@ -168,8 +172,11 @@ def _after_unstable(twin: TwinKind, domain: Domain, settings: Settings) -> Obser
     return Observation(PassportRow(twin, "right", domain.name, Status.UNTESTED, twin.value in settings.require, reason))
 
 
-def _not_reacting(twin: TwinKind, domain: Domain, settings: Settings) -> Observation:
+def _not_reacting(twin: TwinKind, domain: Domain, settings: Settings, reference: Answers) -> Observation:
+    finite = any(np.any(np.isfinite(a.astype(np.float64))) for rows in reference.values() for a in rows)
     reason = "no output reacts to a change of real content, so an unchanged answer says nothing"
+    if not finite:
+        reason = "every answer is NaN or infinite, even without padding"
     return Observation(PassportRow(twin, "right", domain.name, Status.UNTESTED, twin.value in settings.require, reason))
 
 

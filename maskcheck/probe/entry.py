@@ -14,10 +14,13 @@ from maskcheck.probe.layout import assemble, validity
 from maskcheck.probe.runner import Call
 
 
+_ENTRANCE = {Role.TOKENS: UseKind.INDEX, Role.FEATURES: UseKind.MASKING}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A floating tensor made directly from an input: an embedding lookup, or a feature input itself (``site``
-    empty).
+    """A floating tensor made directly from an input: an embedding lookup, features whose padding a layer has already told
+    apart, or a feature input itself (``site`` empty).
     """
 
     key: str
@@ -26,12 +29,18 @@ class Entry:
 
 
 def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]:
-    """All entries of ``model``: feature inputs, and the embedding of every token input."""
-    found = [Entry(spec.name, spec, "") for spec in contract.inputs if spec.role is Role.FEATURES]
+    """All entries of ``model``: feature inputs, and the embedding of every token input.
+
+    Features that are recognised as padding by their value enter behind the layer that does so.
+    """
+    masking = {use.input for use in model.uses if use.kind is UseKind.MASKING}
+    plain = [spec for spec in contract.inputs if spec.role is Role.FEATURES and spec.name not in masking]
+    found = [Entry(spec.name, spec, "") for spec in plain]
     made_by = {site.name: site for site in trace.sites}
     for use in model.uses:
         spec = next((s for s in contract.inputs if s.name == use.input), None)
-        if spec is None or spec.role is not Role.TOKENS or use.kind is not UseKind.INDEX or use.site not in made_by:
+        enters = spec is not None and use.kind is _ENTRANCE.get(spec.role)
+        if spec is None or not enters or use.site not in made_by:
             continue
         for key in made_by[use.site].outputs:
             value = trace.tensors.get(key)
@@ -69,7 +78,7 @@ def pad_rows_changed(
         if not entry.site:
             continue
         value = trace.tensors[entry.key].copy()
-        pads = pad_positions(entry.input, call)
+        pads = _steps(entry.input, pad_positions(entry.input, call))
         if value.shape[: pads.ndim] != pads.shape:
             if value.shape[0] != pads.size:
                 continue
@@ -78,6 +87,12 @@ def pad_rows_changed(
         value[pads] = np.asarray(row).astype(value.dtype)
         patches[entry.key] = value
     return patches
+
+
+def _steps(spec: InputContract, pads: Array) -> Array:
+    """Pads by position: without the axes of features behind the last padded one."""
+    last = spec.axis
+    return pads if last is None else pads[(..., *(0 for _ in range(pads.ndim - 1 - last)))]
 
 
 def pad_positions(spec: InputContract, call: Call) -> Array:

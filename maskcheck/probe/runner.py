@@ -63,7 +63,7 @@ class Runner:
             filled = chunk + (chunk[0],) * (size - len(chunk))
             outputs = self._run_once(Call(filled, call.padding, call.seed))
             for spec in self.contract.outputs:
-                answers[spec.name] += _split(outputs[spec.name], spec, len(chunk))
+                answers[spec.name] += split_rows(outputs[spec.name], spec, len(chunk))
         return answers
 
     def batch_size(self, rows: int) -> int:
@@ -125,7 +125,12 @@ class Runner:
         return self.valid_parts(self.run(call, together=together), call)
 
 
-def _split(output: Array, spec: OutputContract, rows: int) -> list[Array]:
+def split_rows(output: Array, spec: OutputContract, rows: int) -> list[Array]:
+    """The rows of a batched output; an output without a batch axis is every row's.
+
+    Raises:
+        RunError: the output has fewer rows than the batch.
+    """
     if BATCH not in spec.dims:
         return [output] * rows
     axis = spec.dims.index(BATCH)

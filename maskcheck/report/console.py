@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from maskcheck.core.report import ModelReport, Outcome, Report
+from maskcheck.core.report import Accepted, ModelReport, Outcome, Report
 from maskcheck.report.attention_view import attention_lines
 from maskcheck.report.canvas import clean, flow, hanging, indented, joined, shorten, to_text, words
 from maskcheck.report.contract_view import contract_lines, remarks
-from maskcheck.report.findings_view import finding_blocks
+from maskcheck.report.findings_view import finding_blocks, title
 from maskcheck.report.layers_view import layer_lines
 from maskcheck.report.passport_view import passport_lines
 from maskcheck.report.quantities import plural
@@ -82,11 +82,17 @@ def _labelled(label: str, lines: Sequence[RenderableType]) -> list[RenderableTyp
 
 def _notes(model: ModelReport) -> list[RenderableType]:
     lines: list[RenderableType] = [hanging(words("note", "dim"), words(note), LABEL) for note in model.notes]
-    if model.suppressed:
-        lines.append(
-            hanging(words("note", "dim"), words(f"{plural(model.suppressed, 'finding')} accepted before"), LABEL)
-        )
-    return lines
+    lines += [hanging(words("accepted", "dim"), words(_accepted(accepted)), LABEL) for accepted in model.accepted]
+    more = model.suppressed - len(model.accepted)
+    if more > 0:
+        lines.append(hanging(words("accepted", "dim"), words(plural(more, "further finding")), LABEL))
+    return lines + [hanging(words("stale", "yellow"), words(line), LABEL) for line in model.stale]
+
+
+def _accepted(accepted: Accepted) -> str:
+    finding = accepted.finding
+    place = f" at {finding.site.name}" if finding.site is not None else ""
+    return f"{finding.rule} {title(finding)}{place}: {accepted.reason} ({accepted.source})"
 
 
 def _pointer(model: ModelReport) -> list[RenderableType]:

@@ -6,7 +6,16 @@ from typing import Any
 
 from maskcheck.core.contract import Contract, InputContract
 from maskcheck.core.model import ModelInfo
-from maskcheck.core.report import AttentionMap, Finding, ModelReport, Outcome, PassportRow, Report, Severity
+from maskcheck.core.report import (
+    AttentionMap,
+    Finding,
+    LayerState,
+    ModelReport,
+    Outcome,
+    PassportRow,
+    Report,
+    Severity,
+)
 from maskcheck.core.trace import Site
 from maskcheck.report.plain import dump
 from maskcheck.report.rendering import Rendering
@@ -117,11 +126,22 @@ def _model(model: ModelReport) -> Document:
         "passport": [_row(row) for row in model.passport],
         "findings": [_finding(finding) for finding in model.findings],
         "attention": [_attention(weights) for weights in model.attention],
-        "layers": [{"name": layer.name, "state": layer.state} for layer in model.layers],
+        "layers": [_layer(layer) for layer in model.layers],
+        "curve": [{"pads": pads, "difference": difference} for pads, difference in model.curve],
         "notes": model.notes,
         "suppressed": model.suppressed,
+        "accepted": [
+            {"reason": accepted.reason, "source": accepted.source, "finding": _finding(accepted.finding)}
+            for accepted in model.accepted
+        ],
+        "stale": model.stale,
         "duration_s": model.duration_s,
     }
+
+
+def _layer(layer: LayerState) -> Document:
+    positions = {"positions": layer.positions} if layer.positions else {}
+    return {"name": layer.name, "state": layer.state, **positions}
 
 
 def _row(row: PassportRow) -> Document:

@@ -18,7 +18,8 @@ SUBJECTS = {
 def sentence(model: ModelReport) -> str:
     """Say what the verdict rests on; for skipped and failed models, why there is none."""
     if model.outcome is Outcome.LEAKY:
-        return _leaky([row for row in model.passport if row.gating and row.status is Status.LEAKY])
+        said = _leaky([row for row in model.passport if row.gating and row.status is Status.LEAKY])
+        return f"{said}, all of it accepted" if model.excused else said
     if model.outcome is Outcome.CLEAN:
         return _clean(model)
     return model.reason or "no reason given"
@@ -55,7 +56,9 @@ def summary(report: Report) -> str:
     total = sum(count for _, count in counts)
     detail = ", ".join(_counted(severity, count) for severity, count in counts if count)
     findings = f"{plural(total, 'finding')} ({detail})" if total else "no findings"
-    return f"{plural(len(report.models), 'model')}: {outcomes or 'none'}; {findings}."
+    accepted = sum(model.suppressed for model in report.models)
+    more = f", {accepted} accepted" if accepted else ""
+    return f"{plural(len(report.models), 'model')}: {outcomes or 'none'}; {findings}{more}."
 
 
 def _counted(severity: Severity, count: int) -> str:

@@ -19,7 +19,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     conflict = _conflict(evidence, "inverted-polarity")
     if conflict is not None and c.mask_reaches(evidence):
         return Match(
-            f"{evidence.site.operation} hides the real positions and shows the pads: {conflict.message}",
+            f"{evidence.site.operation} hides the real positions and shows the pads: {c.sentence(conflict.message)}",
             RootCause(None, f"the input {conflict.input!r} is read with inverted polarity"),
         )
     reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
@@ -32,8 +32,8 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     return Match(
-        f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: "
-        "its mask is inverted on the way here."
+        f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: its mask is "
+        "inverted on the way here."
     )
 
 
@@ -44,14 +44,15 @@ def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
     facts, axis = c.sequence_input(evidence), masking.softmax_axis(evidence)
     if facts is None or axis is None:
         return "the shape of the scores is not known"
-    if axis == facts.batch_axis and not c.mates_only(evidence):
+    rows = facts.batch_axis if facts.batch_axis is not None else 0
+    if axis == rows and axis not in facts.sequence_axes and axis != len(facts.shape) - 1:
         return Match(
             f"{evidence.site.operation} normalises over the rows of the batch (axis {axis}), not over the keys."
         )
     if len(facts.sequence_axes) > 1 and axis in facts.sequence_axes and axis != max(facts.sequence_axes):
         return Match(
-            f"{evidence.site.operation} normalises over the queries (axis {axis}) instead of the keys "
-            f"(axis {max(facts.sequence_axes)}), so pad queries enter every real weight."
+            f"{evidence.site.operation} normalises over the queries (axis {axis}) instead of the keys (axis "
+            f"{max(facts.sequence_axes)}), so pad queries enter every real weight."
         )
     return "the softmax runs over the last sequence axis"
 
@@ -60,13 +61,22 @@ def mask_on_queries(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
-    if masking.mask_axis(evidence) != "queries":
+    if masking.mask_axis(evidence) != "queries" and not _laid_on_queries(evidence):
         return "no mask was seen on the query axis"
     return Match(
         f"The mask of {evidence.site.operation} lies on the query axis: it changes whole rows of scores, which a "
-        "softmax "
-        "ignores, and hides no pad."
+        "softmax ignores, and hides no pad."
     )
+
+
+def _laid_on_queries(evidence: Evidence) -> bool:
+    """Whether the mask that joins the scores has the queries' axis and is broadcast along the keys'."""
+    scores, join = c.sequence_input(evidence), masking.joining_site(evidence)
+    if evidence.attention is not None or scores is None or join is None:
+        return False
+    keys, queries = len(scores.shape) - 1, len(scores.shape) - 2
+    masks = [f for f in c.data_inputs(evidence, join) if masking.mask_like(f) and len(f.shape) == len(scores.shape)]
+    return any(f.shape[keys] == 1 and queries in f.sequence_axes for f in masks)
 
 
 def mask_dropped_by_export(evidence: Evidence) -> Match | str:
@@ -89,13 +99,17 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
-    if evidence.framework != "onnx" or not c.mask_inputs(evidence):
-        return "not a fused operator of an ONNX model that takes a mask"
+    takes_mask = bool(c.mask_inputs(evidence))
+    if evidence.framework != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
+        return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"
     if c.left_only(evidence):
         return "only left padding leaks: the operator's own causal mask hides right padding"
-    return Match(f"The fused {evidence.site.operation} has no mask operand although the model takes a mask.", cause)
+    although = ", although the model takes one" if takes_mask else ""
+    return Match(
+        f"The fused {evidence.site.operation} lets real positions attend to pads: it is given no mask{although}.", cause
+    )
 
 
 def inert_mask(evidence: Evidence) -> Match | str:
@@ -126,8 +140,7 @@ def mask_after_softmax(evidence: Evidence) -> Match | str:
         if masks and c.reads(site, evidence.site):
             return Match(
                 f"The mask multiplies the result of {evidence.site.operation} instead of its scores: the pads' "
-                "weights are "
-                "removed, but the pads stay in the denominator.",
+                "weights are removed, but the pads stay in the denominator.",
                 RootCause(site, "the mask is applied here, after the softmax"),
             )
     return "nothing masks the weights after the softmax"
@@ -137,8 +150,17 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
-    if not masking.masked(evidence) or evidence.attention is None:
-        return "no mask enters the scores, or the weights were not observed"
+    if not masking.masked(evidence):
+        return "no mask enters the scores"
+    negation = next((s for s in evidence.upstream if c.named(s, "bitwisenot", "invert")), None)
+    if negation is not None:
+        return Match(
+            f"{negation.operation} negates the mask of {evidence.site.operation} bit by bit, which leaves every "
+            "entry true: all keys are masked alike, and attention is uniform over real positions and pads.",
+            RootCause(negation, "the integer mask is negated bit by bit here"),
+        )
+    if evidence.attention is None:
+        return "the weights were not observed"
     mass = evidence.attention.pad_mass
     if len(mass) < 2 or mass[0] < masking.UNMASKED_MASS:
         return "pads have no weight, or there is one head only to judge by"
@@ -146,8 +168,7 @@ def uniform_attention(evidence: Evidence) -> Match | str:
         return "the heads put different weights on the pads"
     return Match(
         f"Every head of {evidence.site.operation} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
-        "masked alike, "
-        "so attention is uniform over real positions and pads."
+        "masked alike, so attention is uniform over real positions and pads."
     )
 
 
@@ -155,11 +176,14 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence) or c.number_only(evidence):
+    if c.left_only(evidence) or c.mates_only(evidence):
         return "the twins that leak are not those of a weak mask"
     cause = static.static_cause(evidence, static.WEAK_FILL)
     if cause is not None:
-        return Match(f"The value that masks the scores of {evidence.site.operation} is too weak: {cause.reason}", cause)
+        return Match(
+            f"The value that masks the scores of {evidence.site.operation} is too weak: {c.sentence(cause.reason)}",
+            cause,
+        )
     if not masking.masked(evidence):
         return "no mask enters the scores"
     mass = masking.pad_mass(evidence)
@@ -169,11 +193,12 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
             "to remove them."
         )
     join = masking.joining_site(evidence)
-    if join is not None and c.named(join, "where", "fill", "select"):
+    if join is not None and c.named(join, "where", "fill", "select", "mul"):
+        fill = masking.fill_of(join)
+        value = f"{fill:g}, which does" if fill is not None else "a value that does"
         return Match(
-            f"{join.operation} fills the scores of {evidence.site.operation} at the pads with a value that does "
-            "not remove them.",
-            RootCause(join, "the fill value is chosen here"),
+            f"{join.operation} sets the scores of {evidence.site.operation} at the pads to {value} not remove them.",
+            RootCause(join, "the value is chosen here"),
         )
     return "pads keep a full weight and nothing fills their scores"
 
@@ -184,7 +209,7 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
         return reason
     if not masking.masked(evidence):
         return "no mask enters the scores"
-    if c.left_only(evidence) or c.mates_only(evidence) or c.number_only(evidence):
+    if c.left_only(evidence) or c.mates_only(evidence):
         return "the twins that leak are not those of a mask without force"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass < masking.UNMASKED_MASS:
@@ -193,8 +218,7 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     share = f" ({mass:.0%} of the weight)" if mass is not None else ""
     return Match(
         f"A mask enters {evidence.site.operation} and leaves the pads in{share}: it is added as plain numbers, 0 "
-        "and 1, not as a "
-        "huge negative value.",
+        "and 1, not as a huge negative value.",
         RootCause(join, "the mask joins the scores here") if join else None,
     )
 
@@ -212,8 +236,7 @@ def mask_never_reaches(evidence: Evidence) -> Match | str:
         return "right padding is clean: a causal mask hides it"
     return Match(
         f"{evidence.site.operation} lets real positions attend to pads: the model takes "
-        f"{', '.join(map(repr, names))}, but "
-        "it never reaches these scores.",
+        f"{', '.join(map(repr, names))}, but it never reaches these scores.",
         c.lost_mask(evidence),
     )
 

@@ -24,8 +24,8 @@ def attention_across_batch(evidence: Evidence) -> Match | str:
     if masking.masked(evidence) and not along_batch:
         return "a mask enters the scores, so another row's mask is the likelier cause"
     return Match(
-        f"{evidence.site.operation} attends across the rows of the batch: other rows change the answer, and "
-        "padding does not."
+        f"{evidence.site.operation} attends across the rows of the batch: other rows change the answer, and padding "
+        "does not."
     )
 
 
@@ -39,18 +39,21 @@ def mask_of_another_row(evidence: Evidence) -> Match | str:
         return "no mask enters the scores"
     return Match(
         f"{evidence.site.operation} masks a row with the mask of another row of the batch: only mates of other "
-        "lengths change "
-        "the answer."
+        "lengths change the answer."
     )
 
 
 def fully_masked_row(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
-    if reason:
-        return reason
     if not c.only(evidence, TwinKind.EMPTY):
         return "rows with real positions leak as well"
-    return Match(f"{evidence.site.operation} over a row without any real key is NaN, and the NaN travels on from here.")
+    near = (evidence.site, *evidence.upstream[:6], *evidence.downstream[:6])
+    attention = next((s for s in near if s.kind in ATTENTION_KINDS), None)
+    if attention is None or c.named(evidence.site, "div"):
+        return "no attention is near, or it is a division"
+    return Match(
+        f"{attention.operation} over a row without any real key has nothing to choose from, and what it makes of it "
+        "travels on."
+    )
 
 
 def non_finite_padding(evidence: Evidence) -> Match | str:
@@ -72,7 +75,10 @@ def half_precision_mask(evidence: Evidence) -> Match | str:
         )
     if cause is None or c.is_a(evidence, "an attention", *ATTENTION_KINDS):
         return "no mask constant outside half precision"
-    return Match(f"The mask value of {evidence.site.operation} does not fit into half precision: {cause.reason}", cause)
+    return Match(
+        f"The mask value of {evidence.site.operation} does not fit into half precision: {c.sentence(cause.reason)}",
+        cause,
+    )
 
 
 def cross_attention(evidence: Evidence) -> Match | str:
@@ -98,8 +104,7 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
         return "a padding mask enters the scores"
     return Match(
         f"{evidence.site.operation} is causal and has no padding mask: right padding is out of sight, left padding "
-        "is read as "
-        "history."
+        "is read as history."
     )
 
 
@@ -123,16 +128,25 @@ def length_dependent_pattern(evidence: Evidence) -> Match | str:
     if not c.number_only(evidence):
         return "what stands in the pads matters, not only their number"
     mass = masking.pad_mass(evidence)
-    if mass is not None and mass >= masking.UNMASKED_MASS:
+    if mass is not None and mass > masking.HIDDEN_MASS:
         return "the pads themselves hold weight"
+    join = masking.joining_site(evidence)
+    fill = masking.fill_of(join) if join is not None else None
+    if fill is not None and masking.is_weak(fill):
+        return "the value that masks the scores is weak"
     return Match(
-        f"Which real positions {evidence.site.operation} lets see each other depends on the padded length; the "
-        "pads themselves "
-        "are masked."
+        f"Which real positions {evidence.site.operation} lets see each other depends on the padded length; the pads "
+        "themselves are masked."
     )
 
 
 def linear_attention(evidence: Evidence) -> Match | str:
+    if evidence.site.kind is OperationKind.REDUCE_SUM and _normalises_keys(evidence):
+        return Match(
+            f"{evidence.site.operation} sums the mapped keys over all positions, pads included, for the denominator "
+            "of a linear attention without a mask.",
+            c.lost_mask(evidence),
+        )
     reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
     if reason:
         return reason
@@ -144,8 +158,8 @@ def linear_attention(evidence: Evidence) -> Match | str:
     if keeps_both_axes(evidence):
         return "the product is a map of scores, which contracts no sequence axis"
     return Match(
-        f"{evidence.site.operation} sums keys times values over all positions, pads included: this linear "
-        "attention has no mask.",
+        f"{evidence.site.operation} sums keys times values over all positions, pads included: this linear attention "
+        "has no mask.",
         c.lost_mask(evidence),
     )
 
@@ -161,8 +175,7 @@ def weights_on_pads(evidence: Evidence) -> Match | str:
         return "no mask is among the ancestors of the weights"
     return Match(
         f"{evidence.site.operation} multiplies the pads' values by weights that are not zero and do not depend on "
-        "them: all keys "
-        "are masked alike."
+        "them: all keys are masked alike."
     )
 
 
@@ -181,8 +194,7 @@ def low_rank(evidence: Evidence) -> Match | str:
         return "it does not average segments of keys per head"
     return Match(
         f"{evidence.site.operation} mixes keys or values along the padded axis before the attention, where a later "
-        "mask cannot "
-        "undo it."
+        "mask cannot undo it."
     )
 
 
@@ -203,6 +215,16 @@ def contracts_sequence(evidence: Evidence) -> bool:
 def keeps_both_axes(evidence: Evidence) -> bool:
     out = evidence.output_facts
     return out is not None and len(out.sequence_axes) > 1
+
+
+def _normalises_keys(evidence: Evidence) -> bool:
+    """Whether a sum over time meets the queries in a product that divides a sequence."""
+    facts = c.sequence_input(evidence)
+    after = [s for s in evidence.downstream if s.kind is not OperationKind.LAYOUT]
+    if facts is None or len(facts.shape) < 3 or len(after) < 2 or after[0].kind is not OperationKind.MATMUL:
+        return False
+    divided = evidence.facts(after[1].outputs[0]) if c.named(after[1], "div") and after[1].outputs else None
+    return divided is not None and bool(divided.sequence_axes)
 
 
 def _reads_softmax(evidence: Evidence) -> bool:

@@ -64,6 +64,10 @@ def left_only(evidence: Evidence) -> bool:
     return leaking_sides(evidence) == {Side.LEFT}
 
 
+def right_leaks(evidence: Evidence) -> bool:
+    return Side.RIGHT in leaking_sides(evidence)
+
+
 def mates_only(evidence: Evidence) -> bool:
     """Whether nothing but other rows matters; an empty row is one of them."""
     return TwinKind.MATES in leaking(evidence) and only(evidence, TwinKind.MATES, TwinKind.EMPTY)
@@ -194,11 +198,20 @@ def lost_mask(evidence: Evidence) -> RootCause | None:
     unused = unused_mask(evidence)
     if unused is not None:
         return RootCause(None, unused.detail)
-    joined = static.static_cause(evidence, static.MASK_DROPPED, static.NO_LENGTHS, static.NO_MASK_OPERAND)
+    joined = static.static_cause(evidence, static.MASK_DROPPED)
     if joined is not None:
         return joined
-    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED]
+    for fact in static.joined_static(evidence, static.NO_LENGTHS, static.NO_MASK_OPERAND, static.MASK_IGNORED):
+        if fact.site == evidence.site.name:
+            return RootCause(evidence.site, fact.detail)
+    behind = {s.name for s in evidence.downstream}
+    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED and f.site not in behind]
     return RootCause(None, dropped[-1].detail) if dropped else None
+
+
+def sentence(text: str) -> str:
+    """``text`` with a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def is_a(evidence: Evidence, what: str, *kinds: OperationKind) -> str | None:

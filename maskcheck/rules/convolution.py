@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence, Spread
+from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
 from maskcheck.rules.rule import Match
@@ -21,12 +22,16 @@ def image_padding(evidence: Evidence) -> Match | str:
 
 
 def causal_left(evidence: Evidence) -> Match | str:
-    reason = _not_a_convolution(evidence)
-    if reason:
-        return reason
     if not c.left_only(evidence):
         return "right padding leaks as well"
-    return Match(f"{evidence.site.operation} looks back and reads left padding as history.")
+    padded = evidence.site.kind is OperationKind.PAD and c.any_kind(evidence.downstream[:1], OperationKind.CONVOLUTION)
+    reason = None if padded else _not_a_convolution(evidence)
+    if reason:
+        return reason
+    if strides(evidence.site):
+        return "it counts its steps from column 0"
+    looks = evidence.downstream[0] if padded else evidence.site
+    return Match(f"{looks.operation} looks back and reads left padding as history.")
 
 
 def gated_block(evidence: Evidence) -> Match | str:
@@ -108,15 +113,20 @@ def length_formula(evidence: Evidence) -> Match | str:
         return reason
     if not c.mask_reaches(evidence):
         return "no mask reaches it"
-    if evidence.spread is not Spread.BOUNDARY:
+    if c.left_only(evidence) or TwinKind.CONTENT in c.leaking(evidence):
+        return "what stands in the pads matters, or only their side"
+    if evidence.spread is not Spread.BOUNDARY and evidence.site.kind is OperationKind.ELEMENTWISE:
         return "the error is not confined to the boundary"
     shortened = next((s for s in evidence.upstream if strides(s)), None)
     if shortened is None:
         return "nothing before it shortens the sequence"
+    how = f"by {shortened.operation}, by another formula than the sequence"
+    if shortened.kind is not OperationKind.INDEX:
+        how = f"by another formula than {shortened.operation} shortens the sequence"
     return Match(
-        f"The mask at {evidence.site.operation} was shortened by another formula than {shortened.operation} "
-        "shortens the "
-        "sequence, so frames at the boundary are wrongly kept or lost."
+        f"The mask at {evidence.site.operation} is shortened {how}, so frames at the boundary are wrongly kept or "
+        "lost.",
+        RootCause(shortened, "the length is shortened here"),
     )
 
 
@@ -124,6 +134,8 @@ def neighbours(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a concatenation", OperationKind.CONCATENATE, OperationKind.PAD)
     if reason:
         return reason
+    if evidence.site.kind is OperationKind.PAD and not c.any_kind(evidence.downstream[:1], OperationKind.CONCATENATE):
+        return "what it shifts is not joined with the unshifted sequence"
     shifts = (
         c.any_kind(evidence.upstream, OperationKind.INDEX, OperationKind.PAD) or evidence.site.kind is OperationKind.PAD
     )
@@ -132,8 +144,8 @@ def neighbours(evidence: Evidence) -> Match | str:
     if c.mates_only(evidence):
         return "only other rows change it"
     return Match(
-        f"{evidence.site.operation} joins each position with its neighbours, and the last real one's neighbour is "
-        "a pad."
+        f"{evidence.site.operation} joins each position with its neighbours, and the last real one's neighbour is a "
+        "pad."
     )
 
 

@@ -38,8 +38,8 @@ def masking_value(evidence: Evidence) -> Match | str:
     if c.left_only(evidence) or c.mates_only(evidence):
         return "right padding is clean"
     return Match(
-        f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads "
-        "do not hold."
+        f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads do "
+        "not hold."
     )
 
 
@@ -50,8 +50,8 @@ def side_from_ids(evidence: Evidence) -> Match | str:
         return "the other padding side is not known to be clean"
     side = c.usual_side(evidence).value
     return Match(
-        f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text "
-        "for the other side."
+        f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "
+        "the other side."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
@@ -31,7 +32,15 @@ def state_or_randomness(evidence: Evidence) -> Match | str:
 def baked_length(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.BAKED_LENGTH)
     if cause is not None and not c.mates_only(evidence):
-        return Match(f"{evidence.site.operation} works with a length frozen at export: {cause.reason}", cause)
+        return Match(
+            f"{evidence.site.operation} works with a length frozen at export: {c.sentence(cause.reason)}", cause
+        )
+    cut = _constant_cut(evidence)
+    if cut is not None and not c.mates_only(evidence):
+        return Match(
+            f"{evidence.site.operation} works on rows cut at a column that was frozen at export.",
+            RootCause(cut, f"the length of the traced example is a constant here ({c.attribute(cut, 'ends', 'end')})"),
+        )
     dead = evidence.dead_positions
     if not dead or min(dead) < 0.5:
         return "no length of the traced example is known to be frozen"
@@ -44,11 +53,16 @@ def baked_length(evidence: Evidence) -> Match | str:
 
 
 def mask_as_length(evidence: Evidence) -> Match | str:
+    if not c.left_only(evidence):
+        return "right padding leaks as well"
+    if _masks_by_length(evidence):
+        return Match(
+            f"{evidence.site.operation} masks by lengths, which count real positions from column 0: left padding is "
+            "taken for text."
+        )
     reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
     if reason:
         return reason
-    if not c.left_only(evidence):
-        return "right padding leaks as well"
     cause = static.static_cause(evidence, static.MASK_INDEX, static.KEY_LENGTHS)
     operand = masking.mask_operand(evidence)
     if cause is None and (operand is None or len(operand.shape) != 1):
@@ -57,6 +71,33 @@ def mask_as_length(evidence: Evidence) -> Match | str:
         f"{evidence.site.operation} is told how many keys are real, counted from the left: left padding is misread.",
         cause,
     )
+
+
+def _masks_by_length(evidence: Evidence) -> bool:
+    """Whether a mask made from lengths meets the sequence at this site."""
+    if evidence.site.kind in (OperationKind.RECURRENT, OperationKind.INDEX) or not c.mask_reaches(evidence):
+        return False
+    return {i.role for i in c.mask_inputs(evidence)} == {Role.LENGTHS}
+
+
+def _constant_cut(evidence: Evidence) -> Site | None:
+    """A slice of the sequence that ends at a constant column: the origin, or right before it."""
+    near = [s for s in evidence.upstream if c.reads(evidence.site, s)]
+    for site in (evidence.site, *near):
+        facts = next(iter(c.data_inputs(evidence, site)), None)
+        if site.kind is not OperationKind.INDEX or facts is None:
+            continue
+        axes, ends = c.axes_of(site, len(facts.shape)), c.attribute(site, "ends", "end")
+        starts, steps = c.attribute(site, "starts", "start"), c.attribute(site, "steps", "step")
+        plain = starts in ([0], (0,), 0) and steps in ([1], (1,), 1, None)
+        if plain and axes and set(axes) & set(facts.sequence_axes) and _is_length(ends):
+            return site
+    return None
+
+
+def _is_length(ends: object) -> bool:
+    value = ends[0] if isinstance(ends, list | tuple) and len(ends) == 1 else ends
+    return isinstance(value, int) and 1 < value < 2**31 - 1
 
 
 def mask_dropped_by_layer(evidence: Evidence) -> Match | str:

@@ -13,6 +13,10 @@ UNMASKED_MASS = 1e-2
 timid fill values (-10) some 1e-4."""
 
 
+HIDDEN_MASS = 1e-6
+"""Weight on pads up to which they count as fully masked."""
+
+
 def as_softmax(evidence: Evidence) -> Evidence | None:
     """The evidence seen from the softmax whose weights the origin sums values with; ``None`` where there is none.
 
@@ -42,7 +46,8 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
             continue
         seen.add(key)
         if maker.kind is OperationKind.SOFTMAX:
-            return maker, path
+            scores = evidence.facts(maker.inputs[0])
+            return (maker, path) if scores is not None and scores.sequence_axes else None
         if maker.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM):
             stack += [(k, (maker, *path)) for k in maker.inputs]
     return None

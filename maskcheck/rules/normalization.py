@@ -6,12 +6,18 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
+from maskcheck.rules.pooling import divides_sequence
 from maskcheck.rules.rule import Match
 
 REDUCTIONS = (OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM, OperationKind.REDUCE_OTHER)
 
 
 def batch_norm(evidence: Evidence) -> Match | str:
+    if _over_rows_and_time(evidence):
+        return Match(
+            f"{evidence.site.operation} takes the mean or variance of a batch normalisation over this batch: the "
+            "model is in training mode, or keeps no running statistics."
+        )
     if not _is_norm(evidence, "batchnorm"):
         return f"{evidence.site.operation} is not a batch normalisation"
     return Match(
@@ -50,13 +56,20 @@ def standardisation(evidence: Evidence) -> Match | str:
         return "it does not run over the whole sequence"
     if TwinKind.MATES in c.leaking(evidence) and c.works_along_batch(evidence):
         return "it runs over the batch"
-    if not subtracts(evidence):
+    if not subtracts(evidence) and not divides_sequence(evidence):
         return "its result is not subtracted from, or divided into, the sequence it came from"
     return Match(
         f"{evidence.site.operation} includes the pads in the mean or deviation by which the whole series is "
         "standardised.",
         c.lost_mask(evidence),
     )
+
+
+def _over_rows_and_time(evidence: Evidence) -> bool:
+    if evidence.site.kind not in REDUCTIONS or TwinKind.MATES not in c.leaking(evidence):
+        return False
+    back = subtracts(evidence) or divides_sequence(evidence)
+    return back and c.works_along_sequence(evidence) and c.works_along_batch(evidence)
 
 
 def subtracts(evidence: Evidence) -> bool:

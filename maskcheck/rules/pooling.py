@@ -25,13 +25,15 @@ def empty_row_division(evidence: Evidence) -> Match | str:
 
 
 def statistics(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a statistic", *MEAN_KINDS, OperationKind.REDUCE_OTHER)
-    if reason:
-        return reason
+    scales = c.named(evidence.site, *DIVIDE) and size_operand(evidence) is not None and not c.keeps_sequence(evidence)
+    if not scales and evidence.site.kind not in (*MEAN_KINDS, OperationKind.REDUCE_OTHER):
+        return f"{evidence.site.operation} is not a statistic"
     deviates = c.any_named((evidence.site, *evidence.downstream), "sqrt", "var", "std", "pow", "square", "reducel2")
     if not deviates or not c.any_kind(evidence.downstream, OperationKind.CONCATENATE):
         return "its result is not joined with a deviation"
-    if not c.works_along_sequence(evidence):
+    if divides_sequence(evidence):
+        return "its result comes back to the sequence"
+    if not scales and not c.works_along_sequence(evidence):
         return "it does not run over the sequence"
     return Match(
         f"{evidence.site.operation} takes a mean or deviation over real positions and pads together, for a pair of "
@@ -50,9 +52,8 @@ def gate(evidence: Evidence) -> Match | str:
     if back is None:
         return "its result does not come back as a factor of the sequence"
     return Match(
-        f"{evidence.site.operation} summarises real positions and pads together, and the gate made of it "
-        "multiplies every real "
-        "position.",
+        f"{evidence.site.operation} summarises real positions and pads together, and the gate made of it multiplies "
+        "every real position.",
         c.lost_mask(evidence) or RootCause(back, "the gate meets the sequence here"),
     )
 
@@ -67,7 +68,7 @@ def masked_sum_padded_length(evidence: Evidence) -> Match | str:
             return "its result is still a sequence"
         return Match(
             f"{site.operation} divides a masked sum by the padded length instead of by the number of real positions.",
-            _maker(evidence, divisor),
+            maker_of(evidence, divisor),
         )
     if site.kind is not OperationKind.REDUCE_MEAN:
         return f"{site.operation} is not a mean or a division"
@@ -107,8 +108,8 @@ def unmasked_mean(evidence: Evidence) -> Match | str:
         return "its result is still a sequence"
     if site.kind is not OperationKind.REDUCE_SUM:
         return Match(
-            f"{site.operation} averages over the padded axis: the pads' states enter the sum, and the padded "
-            "length divides it.",
+            f"{site.operation} averages over the padded axis: the pads' states enter the sum, and the padded length "
+            "divides it.",
             c.lost_mask(evidence),
         )
     division = next((s for s in evidence.downstream if c.named(s, *DIVIDE) and c.reads(s, site)), None)
@@ -197,12 +198,25 @@ def window(evidence: Evidence) -> Match | str:
     blocks = evidence.site.kind in (*MEAN_KINDS, OperationKind.REDUCE_MAX) and c.keeps_sequence(evidence)
     if not blocks and evidence.site.kind is not OperationKind.WINDOW:
         return f"{evidence.site.operation} is not a pooling window"
+    if evidence.output_facts is not None and not c.keeps_sequence(evidence):
+        return "one window spans the whole sequence"
     if c.left_only(evidence) or c.mates_only(evidence):
         return "padding on the right is clean"
     return Match(
         f"A window of {evidence.site.operation} holds the last real positions and the first pads together.",
         c.lost_mask(evidence),
     )
+
+
+def divides_sequence(evidence: Evidence) -> bool:
+    """Whether a deviation made from the origin's result divides a sequence."""
+    if evidence.site.kind not in (*MEAN_KINDS, OperationKind.REDUCE_OTHER):
+        return False
+    for site in evidence.downstream:
+        made = evidence.facts(site.outputs[0]) if site.outputs else None
+        if c.named(site, "div") and made is not None and made.sequence_axes:
+            return True
+    return False
 
 
 def size_operand(evidence: Evidence) -> str | None:
@@ -214,7 +228,8 @@ def size_operand(evidence: Evidence) -> str | None:
     return None
 
 
-def _maker(evidence: Evidence, key: str) -> RootCause | None:
+def maker_of(evidence: Evidence, key: str) -> RootCause | None:
+    """The site that computes an operand from the padded length, as a root cause."""
     site = next((s for s in evidence.upstream if key in s.outputs), None)
     return RootCause(site, "the padded length is read here") if site else None
 

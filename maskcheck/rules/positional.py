@@ -7,7 +7,8 @@ from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
-from maskcheck.rules.pooling import size_operand
+from maskcheck.rules.convolution import strides
+from maskcheck.rules.pooling import maker_of, size_operand
 from maskcheck.rules.rule import Match
 
 WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
@@ -88,9 +89,13 @@ def scaled(evidence: Evidence) -> Match | str:
         return reason
     if c.left_only(evidence) or not _content_is_silent(evidence) or TwinKind.LENGTH not in c.leaking(evidence):
         return "what stands in the pads matters, or only their side"
-    if size_operand(evidence) is None and not any(f.shape_only for f in evidence.input_facts):
+    sizes = [k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only]
+    if not sizes:
         return "none of its operands is computed from a shape"
-    return Match(f"{evidence.site.operation} uses a number computed from the padded length at every real position.")
+    return Match(
+        f"{evidence.site.operation} uses a number computed from the padded length at every real position.",
+        maker_of(evidence, size_operand(evidence) or sizes[0]),
+    )
 
 
 def blocks(evidence: Evidence) -> Match | str:
@@ -104,12 +109,18 @@ def blocks(evidence: Evidence) -> Match | str:
         OperationKind.PAD,
         OperationKind.ROUTING,
     )
-    reason = c.is_a(evidence, "a grouping of positions", *kinds)
+    strided = evidence.site.kind is OperationKind.CONVOLUTION and strides(evidence.site)
+    reason = None if strided else c.is_a(evidence, "a grouping of positions", *kinds)
     if reason:
         return reason
+    follows = evidence.downstream[:1]
+    if evidence.site.kind is OperationKind.PAD and c.any_kind(
+        follows, OperationKind.CONVOLUTION, OperationKind.CONCATENATE
+    ):
+        return "it makes room for a convolution or a shifted copy"
     if not c.left_only(evidence):
         return "right padding leaks as well"
-    if not c.keeps_sequence(evidence):
+    if evidence.site.kind is not OperationKind.PAD and not c.keeps_sequence(evidence):
         return "its result is no longer a sequence"
     return Match(
         f"{evidence.site.operation} groups positions into blocks counted from column 0, whose borders left padding "
@@ -123,6 +134,8 @@ def _not_by_column(evidence: Evidence) -> str | None:
         return reason
     if not c.left_only(evidence):
         return "right padding leaks as well"
+    if c.named(evidence.site, "embedlayernorm"):
+        return None
     return None if _position_operand(evidence) is not None else "none of its operands is a position or a table of them"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence, Spread
-from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind
+from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
 from maskcheck.rules import static
 from maskcheck.rules.rule import Match
@@ -41,13 +41,11 @@ def lengths_with_left_padding(evidence: Evidence) -> Match | str:
 
 
 def through_left_padding(evidence: Evidence) -> Match | str:
-    reason = c.is_a(
-        evidence, "a recurrence or scan", OperationKind.RECURRENT, OperationKind.SCAN, OperationKind.SUBGRAPH
-    )
-    if reason:
-        return reason
     if not c.left_only(evidence):
         return "right padding leaks as well"
+    kinds = (OperationKind.RECURRENT, OperationKind.SCAN, OperationKind.SUBGRAPH)
+    if evidence.site.kind not in kinds and not _unrolled_scan(evidence):
+        return f"{evidence.site.operation} is not a recurrence or scan"
     return Match(
         f"{evidence.site.operation} starts its state in the left padding, which it reads as the beginning of the text."
     )
@@ -88,6 +86,8 @@ def zeroed_not_skipped(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT, OperationKind.SUBGRAPH)
     if reason:
         return reason
+    if TwinKind.CONTENT in c.leaking(evidence):
+        return "what stands in the pads matters"
     zeroed = c.zero_pads(evidence)
     if not zeroed and not c.number_only(evidence):
         return "what stands in the pads matters"
@@ -105,6 +105,8 @@ def bidirectional(evidence: Evidence) -> Match | str:
         return reason
     if not runs_backward(evidence):
         return "the layer runs forward only"
+    if reads_state_only(evidence):
+        return "only its final state is used"
     return Match(
         f"The backward pass of {evidence.site.operation} starts in the padding: the layer is not told the lengths.",
         c.lost_mask(evidence),
@@ -112,6 +114,12 @@ def bidirectional(evidence: Evidence) -> Match | str:
 
 
 def final_state(evidence: Evidence) -> Match | str:
+    column = _last_column(evidence)
+    if column is not None:
+        return Match(
+            f"{evidence.site.operation} takes the last column of {column.operation}, which ran on through the pads.",
+            RootCause(column, "this layer is not told the lengths"),
+        )
     reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
@@ -146,6 +154,27 @@ def loop_without_select(evidence: Evidence) -> Match | str:
         return f"{evidence.site.operation} is not a loop"
     who = "a mask that belongs to other rows" if c.mates_only(evidence) else "no selection of the old state at pads"
     return Match(f"{evidence.site.operation} loops over the padded length with {who}.", c.lost_mask(evidence))
+
+
+def reads_state_only(evidence: Evidence) -> bool:
+    """Whether the rest of the model reads the final state and not the outputs of all steps."""
+    outputs = evidence.site.outputs
+    read = {key for site in evidence.downstream for key in site.inputs}
+    return len(outputs) > 1 and outputs[0] not in read and bool(read & set(outputs[1:]))
+
+
+def _last_column(evidence: Evidence) -> Site | None:
+    """The recurrent layer without lengths whose last column an index takes."""
+    if evidence.site.kind is not OperationKind.INDEX or c.keeps_sequence(evidence) or not c.right_leaks(evidence):
+        return None
+    makers = [s for s in evidence.upstream if s.kind is not OperationKind.LAYOUT and s.operation != "Constant"]
+    return makers[0] if makers and makers[0].kind is OperationKind.RECURRENT else None
+
+
+def _unrolled_scan(evidence: Evidence) -> bool:
+    """Whether a product with decays computed from column distances stands for a scan."""
+    decays = any(f.shape_only and len(f.sequence_axes) == 2 for f in evidence.input_facts)
+    return evidence.site.kind is OperationKind.MATMUL and decays
 
 
 def has_lengths(evidence: Evidence) -> bool:

@@ -9,6 +9,7 @@ from maskcheck.rules import (
     convolution,
     embedding,
     export,
+    masking,
     mixing,
     normalization,
     pooling,
@@ -19,6 +20,8 @@ from maskcheck.rules import (
 )
 from maskcheck.rules.lookup import rule
 from maskcheck.rules.rule import Diagnosis, Match, Matcher
+
+LAST = "MC999"
 
 MATCHERS: tuple[tuple[str, Matcher], ...] = (
     # What spoils every other measurement, or shows in one twin only.
@@ -37,9 +40,9 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC705", embedding.side_from_ids),
     ("MC706", embedding.masking_value),
     # Attention, from the wrong axis to the mask that never was.
+    ("MC203", attention.softmax_over_wrong_axis),
     ("MC211", attention_structure.attention_across_batch),
     ("MC212", attention_structure.mask_of_another_row),
-    ("MC203", attention.softmax_over_wrong_axis),
     ("MC204", attention.mask_on_queries),
     ("MC942", export.mask_as_length),
     ("MC219", attention_structure.window_ignores_left_padding),
@@ -83,7 +86,6 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC106", pooling.last_by_length),
     ("MC107", pooling.index_from_ids),
     ("MC108", pooling.first_position),
-    ("MC105", pooling.last_position),
     # Recurrence.
     ("MC304", recurrent.lengths_with_left_padding),
     ("MC308", recurrent.through_left_padding),
@@ -92,6 +94,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC301", recurrent.bidirectional),
     ("MC302", recurrent.final_state),
     ("MC310", recurrent.loop_without_select),
+    ("MC105", pooling.last_position),
     # Convolution.
     ("MC409", convolution.image_padding),
     ("MC407", convolution.branch),
@@ -123,7 +126,18 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
 
 
 def first_match(evidence: Evidence) -> Diagnosis:
-    """Return the diagnosis of the first rule that applies, with the reasons of those that did not."""
+    """Return the diagnosis of the first rule that applies, with the reasons of those that did not.
+
+    A product of attention weights with values is judged as the softmax that made the weights.
+    """
+    seen = masking.as_softmax(evidence)
+    found = _tried(seen) if seen is not None else None
+    if found is None or found.rule.code == LAST:
+        found = _tried(evidence)
+    return found
+
+
+def _tried(evidence: Evidence) -> Diagnosis:
     considered: list[tuple[str, str]] = []
     for code, matcher in MATCHERS:
         found = matcher(evidence)
@@ -132,4 +146,4 @@ def first_match(evidence: Evidence) -> Diagnosis:
             fix = chosen.mend(evidence.framework)
             return Diagnosis(chosen, found.message, fix, found.root_cause, tuple(considered))
         considered.append((code, found))
-    raise AssertionError("MC999 explains any evidence")
+    raise AssertionError(f"{LAST} explains any evidence")

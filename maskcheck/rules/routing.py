@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
-from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind
 from maskcheck.rules import circumstances as c
 from maskcheck.rules.rule import Match
@@ -14,9 +13,9 @@ def expert_capacity(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a router", OperationKind.ROUTING, OperationKind.SCAN)
     if reason:
         return reason
-    ranks = site.kind is OperationKind.SCAN and c.any_kind(
-        evidence.upstream, OperationKind.ROUTING, OperationKind.SOFTMAX
-    )
+    chosen = c.any_kind(evidence.upstream, OperationKind.ROUTING, OperationKind.SOFTMAX)
+    compared = c.any_named(evidence.downstream, "less", "greater", "lt", "le")
+    ranks = site.kind is OperationKind.SCAN and chosen and compared
     owner = (site.module_class or "").lower()
     routes = site.kind is OperationKind.ROUTING and (
         any(word in owner for word in ("router", "moe", "expert", "sparse", "switch"))
@@ -24,8 +23,6 @@ def expert_capacity(evidence: Evidence) -> Match | str:
     )
     if not ranks and not routes:
         return "no tokens are dispatched to experts"
-    if not (c.left_only(evidence) or TwinKind.MATES in c.leaking(evidence)):
-        return "pads that come last, on the right, take no place from real tokens"
     return Match(f"{site.operation} lets pads take places at the experts, so later real tokens are dropped.")
 
 

@@ -15,13 +15,15 @@ KEY_LENGTHS = "kv-lengths"
 WEAK_FILL = "weak-fill"
 HALF_PRECISION = "half-fill"
 MASK_DROPPED = "mask-dropped"
+MASK_IGNORED = "mask-ignored"
 NO_MASK_OPERAND = "attention-without-mask"
 
 
 def joined_static(evidence: Evidence, *kinds: str) -> tuple[StaticFact, ...]:
-    """Return the static facts about the origin, its neighbours or the model, of ``kinds`` when any are named.
+    """Return the static facts that may explain the origin, of ``kinds`` when any are named.
 
-    Facts about the origin itself come first, then those about sites before it, after it, and about the whole model.
+    Facts about the origin itself come first, then those about sites before it, then those about the whole model. What
+    lies behind an origin explains nothing.
     """
     ranks = _ranks(evidence)
     joined = [f for f in evidence.static if f.site in ranks and (not kinds or f.kind in kinds)]
@@ -46,8 +48,7 @@ def _ranks(evidence: Evidence) -> dict[str | None, int]:
     ranks: dict[str | None, int] = {evidence.site.name: 0}
     if evidence.site.module:
         ranks.setdefault(evidence.site.module, 1)
-    for rank, sites in ((2, evidence.upstream), (3, evidence.downstream)):
-        for site in sites:
-            ranks.setdefault(site.name, rank)
-    ranks.setdefault(None, 4)
+    for site in evidence.upstream:
+        ranks.setdefault(site.name, 2)
+    ranks.setdefault(None, 3)
     return ranks

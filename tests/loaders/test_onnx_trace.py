@@ -67,6 +67,24 @@ class TestRecording:
         trace = opened(build(nodes, [("x", FLOAT, ["n"])], outputs), tmp_path).trace({"x": random(4)})
         assert set(trace.tensors) == {"x", "y", "z"}
 
+    def test_outputs_that_are_no_numbers_are_left_out(self, tmp_path: Path) -> None:
+        nodes = [node("SequenceConstruct", ["x", "x"], ["list"]), node("Neg", ["x"], ["y"])]
+        model = build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)])
+        model.graph.output.append(helper.make_tensor_sequence_value_info("list", FLOAT, None))
+        session = opened(model, tmp_path)
+        assert [spec.name for spec in session.outputs] == ["y"]
+        assert set(session.run({"x": random(2)})) == set(session.trace({"x": random(2)}).outputs) == {"y"}
+
+    def test_a_sparse_weight(self, tmp_path: Path) -> None:
+        model = build([node("MatMul", ["x", "w"], ["y"])], [("x", FLOAT, ["n", 3])], [("y", FLOAT, None)])
+        values = helper.make_tensor("w", FLOAT, [2], [2.0, 3.0])
+        places = helper.make_tensor("", INT64, [2], [0, 4])
+        model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [3, 3]))
+        trace = opened(model, tmp_path).trace({"x": np.ones((1, 3))})
+        assert trace.outputs["y"].tolist() == [[2, 3, 0]]
+        assert "w" in trace.constants
+        assert "w" not in trace.tensors
+
     def test_names_of_sites_are_unique_and_never_empty(self, tmp_path: Path) -> None:
         nodes = [node("Neg", ["x"], ["a"]), node("Neg", ["a"], ["b"], name="Neg_0"), node("Neg", ["b"], ["y"])]
         model = build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)])
@@ -313,7 +331,7 @@ class TestSessions:
         assert model._sessions.alive == (False, 1)
         for key in ("x", "scores", "weights"):
             model.trace(encoder_feeds(), {key: plain.tensors[key]})
-        assert model._sessions.alive == (False, 2)
+        assert model._sessions.alive == (False, pool._KEPT_BIG)
         model.run(encoder_feeds())
         assert model._sessions.alive == (True, 0)
 

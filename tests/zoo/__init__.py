@@ -5,19 +5,47 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import attention, bert, convolution, dynamo, mixing, normalisation, operators, pooling, positions, recurrent, seq2seq, unusual
+from . import (
+    attention_cases,
+    bert,
+    convolution,
+    dynamo,
+    mixing,
+    normalisation,
+    operators_cases,
+    pooling_cases,
+    positions,
+    recurrent,
+    seq2seq,
+    trained,
+    unusual,
+)
 from .case import TWINS, Case, Input, Output
 
-__all__ = ["CASES", "TWINS", "Case", "Input", "Output", "build", "case"]
+__all__ = ["CASES", "TWINS", "Case", "Input", "Output", "build", "named"]
 
-FAMILIES = (attention, pooling, recurrent, convolution, normalisation, positions, mixing, seq2seq, unusual, operators, dynamo, bert)
+FAMILIES = (
+    attention_cases,
+    pooling_cases,
+    recurrent,
+    convolution,
+    normalisation,
+    positions,
+    mixing,
+    seq2seq,
+    unusual,
+    operators_cases,
+    dynamo,
+    bert,
+    trained,
+)
 
 CASES: tuple[Case, ...] = tuple(c for family in FAMILIES for c in family.CASES)
 
 _BY_NAME = {c.name: c for c in CASES}
 
 
-def case(name: str) -> Case:
+def named(name: str) -> Case:
     """The case of that name; ``KeyError`` if there is none."""
     return _BY_NAME[name]
 
@@ -31,6 +59,6 @@ def build(name: str, directory: Path) -> Path:
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         scratch = directory / f"{name}.{os.getpid()}.part"
-        case(name).build(scratch)
+        named(name).build(scratch)
         scratch.replace(path)
     return path

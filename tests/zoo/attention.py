@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
-from .case import Case, Input, Output, additive, features, mask, tokens
-from .export import torch_case
+from .case import Output, mask, tokens
 
 HIDDEN = (Output("last_hidden_state", "BTD"),)
 IDS_MASK = (tokens(), mask())
@@ -273,6 +269,15 @@ class FeatureEncoder(nn.Module):
         return self.block(self.project(features), attention_mask)
 
 
+class WithWeights(TextEncoder):
+    """Also returns the attention weights of its only block."""
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        x = self.embedding(input_ids)
+        attention = self.blocks[0].attention
+        return self.blocks[0](x, attention_mask), attention.weights(attention.scores(x), attention_mask)
+
+
 class UnmaskedText(TextEncoder):
     """Takes no mask at all."""
 
@@ -324,109 +329,3 @@ class Stock(nn.Module):
 
     def forward(self, src: Tensor, src_key_padding_mask: Tensor) -> Tensor:
         return self.encoder(src, src_key_padding_mask=src_key_padding_mask)
-
-
-
-ROUND = frozenset({"length", "content", "mates", "side", "empty"})
-PADS = frozenset({"length", "content", "side"})
-ALONE = frozenset({"mates"})
-
-
-def text(
-    name: str,
-    *attentions: Callable[[], nn.Module],
-    model: Callable[..., nn.Module] = TextEncoder,
-    spec: tuple[Input, ...] = IDS_MASK,
-    **more: object,
-) -> Case:
-    """A text encoder with one block for each attention."""
-    return torch_case(name, lambda: model(*[a() for a in attentions]), spec, HIDDEN, **more)  # type: ignore[arg-type]
-
-
-def sound(name: str, *attentions: Callable[[], nn.Module], **more: object) -> Case:
-    return text(name, *attentions, **{"clean": ROUND, **more})
-
-
-def leaky(name: str, mechanism: str, *attentions: Callable[[], nn.Module], **more: object) -> Case:
-    return text(name, *attentions, mechanism=mechanism, **{"leaky": PADS, "clean": ALONE, "origin": "Softmax", **more})
-
-
-def masked_form(name: str, attention: Callable[[], nn.Module], form: Input, **more: object) -> Case:
-    """A sound block over features whose mask takes the given form."""
-    spec = (features("inputs_embeds"), form)
-    return torch_case(name, lambda: FeatureEncoder(attention()), spec, HIDDEN, **{"clean": ROUND, **more})  # type: ignore[arg-type]
-
-
-SOUND = (
-    sound("attention_masked", SelfAttention, SelfAttention),
-    sound("attention_fused", Fused, clean=ROUND - {"empty"}),
-    sound("attention_pad_row_large", SelfAttention, mechanism="CL-19", model=partial(TextEncoder, pad_scale=50.0)),
-    sound("attention_minus_infinity", partial(Filled, float("-inf")), mechanism="CL-36",
-          contract_note="a row without valid positions is NaN, and no other row is"),
-    sound("attention_renormalised", Renormalised, mechanism="CL-12"),
-    sound("attention_same_sequence", SameSequence, mechanism="CL-02"),
-    sound("attention_heads_interleaved", partial(HeadMasked, True)),
-    sound("attention_linear_masked", partial(Linear, True), clean=ROUND - {"empty"}),
-    sound("attention_causal_masked", partial(Causal, True)),
-    sound("attention_causal_min_twice", partial(Causal, True, torch.finfo(torch.float32).min), mechanism="CL-36",
-          contract_note="two fills of the smallest float add up to minus infinity; left pads are NaN, valid rows are not"),
-    sound("attention_mask_from_ids", SelfAttention, model=MaskFromIds, spec=(tokens(reads_padding=True),),
-          clean=ROUND - {"content"}, contract_note="ids carry the mask"),
-    torch_case("attention_perceiver", Perceiver, IDS_MASK, (Output("latents", "BLD"),), mechanism="CL-34", clean=ROUND),
-    torch_case("attention_chunked", lambda: TextEncoder(Chunked()), IDS_MASK, HIDDEN, mechanism="CL-26",
-               leaky=frozenset({"side"}), clean=ROUND - {"side"}, contract_note="blocks are aligned with the first column"),
-)
-
-LEAKY = (
-    leaky("attention_unmasked", "ATT-01", SelfAttention, model=UnmaskedText, spec=(tokens(),)),
-    leaky("attention_unmasked_second", "ATT-01", SelfAttention, Unmasked),
-    leaky("attention_inverted", "ATT-02", Inverted, leaky=PADS),
-    leaky("attention_zero_one_added", "ATT-11", ZeroOneAdded, SelfAttention),
-    leaky("attention_query_axis", "ATT-09", QueryAxis, SelfAttention),
-    leaky("attention_query_axis_second", "ATT-09", SelfAttention, QueryAxis),
-    leaky("attention_fill_zero", "ATT-03", partial(Filled, 0.0)),
-    leaky("attention_fill_tiny", "ATT-03", partial(Filled, -1e-9)),
-    leaky("attention_scores_multiplied", "ATT-03", MaskedScoresMultiplied),
-    leaky("attention_fill_ten", "ATT-04", partial(Filled, -10.0), least=1e-5),
-    leaky("attention_after_softmax", "ATT-05", MaskedAfterSoftmax),
-    leaky("attention_softmax_queries", "ATT-06", SoftmaxOverQueries),
-    leaky("attention_softmax_batch", "ATT-06", SoftmaxOverBatch, leaky=PADS | ALONE, clean=frozenset()),
-    leaky("attention_across_batch", "ATT-07", AcrossBatch, model=UnmaskedText, spec=(tokens(),), dynamo=True,
-          leaky=ALONE, clean=frozenset({"length", "content", "side"})),
-    leaky("attention_heads_repeated", "ATT-08", partial(HeadMasked, False),
-          leaky=ALONE, clean=frozenset({"length", "content", "side"})),
-    leaky("attention_heads_repeated_infinity", "ATT-08", partial(HeadMasked, False, float("-inf")),
-          leaky=frozenset({"mates", "empty"}), clean=frozenset({"length", "content", "side"})),
-    leaky("attention_batch_as_heads", "ATT-10", BatchReadAsHeads, batches=(1, 4),
-          leaky=ALONE, clean=frozenset({"length", "content", "side"})),
-    leaky("attention_float_key_padding", "ATT-11", FloatKeyPadding, dynamo=True),
-    leaky("attention_integer_not", "ATT-12", IntegerNot, dynamo=True),
-    leaky("attention_mask_inert", "ATT-13", InertMask),
-    leaky("attention_linear_unmasked", "ATT-23", partial(Linear, False), origin=None),
-    leaky("attention_causal_unmasked", "CL-03", partial(Causal, False), model=UnmaskedText, spec=(tokens(),),
-          leaky=frozenset({"side"}), clean=ROUND - {"side"}),
-)
-
-FORMS = (
-    masked_form("mask_bool", SelfAttention, mask(dtype="bool")),
-    masked_form("mask_int32", SelfAttention, mask(dtype="int32")),
-    masked_form("mask_float", SelfAttention, mask(dtype="float32")),
-    masked_form("mask_padding_bool", Inverted, mask("key_padding_mask", dtype="bool", valid=0, pad=1)),
-    masked_form("mask_padding_int", Inverted, mask("padding_mask", valid=0, pad=1)),
-    masked_form("mask_additive_rank4", AdditiveAttention, additive()),
-    masked_form("mask_additive_square", AdditiveAttention, additive(axes="B1TT")),
-    masked_form("mask_additive_rank3", partial(AdditiveAttention, False), additive(axes="B1T", pad=-10000.0)),
-    masked_form("mask_additive_rank3_square", partial(AdditiveAttention, False), additive(axes="BTT")),
-    masked_form("mask_name_inverted", Inverted, mask(), mechanism="ATT-02", leaky=PADS, clean=ALONE,
-                contract_note="named like a mask of real positions, but 1 marks a pad"),
-)
-
-STOCK_MASK = mask("src_key_padding_mask", dtype="bool", valid=0, pad=1)
-STOCK = (
-    torch_case("stock_encoder", partial(Stock, True), (features("src", D=32), STOCK_MASK), (Output("memory", "BTD"),),
-               clean=ROUND, dynamo=True),
-    torch_case("stock_encoder_time_first", partial(Stock, False), (features("src", "TBD", D=32), STOCK_MASK),
-               (Output("memory", "TBD"),), clean=ROUND, dynamo=True),
-)
-
-CASES = (*SOUND, *LEAKY, *FORMS, *STOCK)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from .case import Case, Output, mask, segments, tokens
+from .case import MATES, PADS, RIGHT, SIDE, Case, Output, mask, segments, tokens
 from .export import torch_case
 
-RIGHT = frozenset({"length", "content", "mates"})
-PADS = frozenset({"length", "content", "side"})
 SPEC = (tokens(vocabulary=99), mask(), segments())
 OUTPUTS = (Output("last_hidden_state", "BTD"), Output("pooler_output", "BD"))
 
@@ -32,10 +30,37 @@ def query_axis() -> nn.Module:
 
 
 CASES: tuple[Case, ...] = (
-    torch_case("bert_sound", sound, SPEC, OUTPUTS, dynamo=True, clean=RIGHT, leaky=frozenset({"side"}), mechanism="POS-01",
-               contract_note="absolute positions: right pads only"),
-    torch_case("bert_mask_dropped", mask_dropped, SPEC, OUTPUTS, dynamo=True, mechanism="ATT-01", leaky=PADS,
-               clean=frozenset({"mates"}), origin="Softmax"),
-    torch_case("bert_query_axis", query_axis, SPEC, OUTPUTS, dynamo=True, mechanism="ATT-09", leaky=PADS,
-               clean=frozenset({"mates"}), origin="Softmax"),
+    torch_case(
+        "bert_sound",
+        sound,
+        SPEC,
+        OUTPUTS,
+        dynamo=True,
+        clean=RIGHT,
+        leaky=SIDE,
+        mechanism="POS-01",
+        contract_note="absolute positions: right pads only",
+    ),
+    torch_case(
+        "bert_mask_dropped",
+        mask_dropped,
+        SPEC,
+        OUTPUTS,
+        dynamo=True,
+        mechanism="ATT-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="Softmax",
+    ),
+    torch_case(
+        "bert_query_axis",
+        query_axis,
+        SPEC,
+        OUTPUTS,
+        dynamo=True,
+        mechanism="ATT-09",
+        leaky=PADS,
+        clean=MATES,
+        origin="Softmax",
+    ),
 )

@@ -9,6 +9,12 @@ from pathlib import Path
 TWINS = frozenset({"length", "content", "mates", "side", "empty", "valid"})
 """Twins a case may declare: see ``Case``."""
 
+RIGHT = frozenset({"length", "content", "mates"})
+SIDE = frozenset({"side"})
+ROUND = RIGHT | SIDE
+PADS = frozenset({"length", "content", "side"})
+MATES = frozenset({"mates"})
+
 DIMENSIONS = frozenset("TSHW")
 """Letters of the axes that padding lengthens; every other letter names a fixed size, ``B`` the batch."""
 
@@ -17,10 +23,10 @@ DIMENSIONS = frozenset("TSHW")
 class Input:
     """One graph input: its role and, letter by letter, its axes.
 
-    ``axes`` spells the shape: ``B`` batch, ``T`` and ``S`` sequences, ``H`` and ``W`` image sides, ``1`` an axis of size one,
-    any other letter a size out of ``sizes``. A mask holds ``valid`` at real positions and ``pad`` elsewhere, along the last axis
-    of each dimension only (the key axis of a square mask). ``relative`` lengths are fractions of the padded length.
-    ``reads_padding`` says that the model reads the padding off these values, so that they must stay what they are at pads.
+    ``axes`` spells the shape: ``B`` batch, ``T`` and ``S`` sequences, ``H`` and ``W`` image sides, ``1`` an axis of
+    size one, any other letter a size out of ``sizes``. A mask holds ``valid`` at real positions and ``pad`` elsewhere,
+    along the last axis of each dimension only (the key axis of a square mask). ``relative`` lengths are fractions of
+    the padded length. ``reads_padding`` says that the model reads the padding off these values: pads must keep them.
     """
 
     name: str
@@ -59,9 +65,10 @@ class Case:
     - ``empty``: beside a row without a single valid position; leaky when *other* rows answer differently;
     - ``valid``: a real token changes; leaky when the answer does *not*.
 
-    What neither set names is not declared. ``origin`` is part of the operator or node where the padding enters. ``fixed`` gives
-    the only lengths and ``batches`` the only batch sizes the graph takes. ``least`` is the smallest difference of a leaky twin,
-    ``noise`` the largest of a clean one, both in standard deviations of the output.
+    What neither set names is not declared. ``origin`` is part of the operator or node where the padding enters.
+    ``fixed`` gives the only lengths and ``batches`` the only batch sizes the graph takes, ``minimum`` the shortest
+    valid length. ``least`` is the smallest difference of a leaky twin, ``noise`` the largest of a clean one, both in
+    standard deviations of the output.
     """
 
     name: str

@@ -7,14 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .case import Case, Input, Output, features, lengths, mask, tokens
+from .case import MATES, PADS, RIGHT, ROUND, SIDE, Case, Input, Output, features, lengths, mask, tokens
 from .export import torch_case
-
-RIGHT = frozenset({"length", "content", "mates"})
-ROUND = RIGHT | {"side"}
-PADS = frozenset({"length", "content", "side"})
-MATES = frozenset({"mates"})
-SIDE = frozenset({"side"})
 
 
 class ConvStack(nn.Module):
@@ -94,7 +88,9 @@ class Subsampling(nn.Module):
     def __init__(self, masked: bool = False) -> None:
         super().__init__()
         self.masked = masked
-        self.convs = nn.ModuleList([nn.Conv1d(16, 20, 3, stride=2, padding=1), nn.Conv1d(20, 20, 3, stride=2, padding=1)])
+        self.convs = nn.ModuleList(
+            [nn.Conv1d(16, 20, 3, stride=2, padding=1), nn.Conv1d(20, 20, 3, stride=2, padding=1)]
+        )
         for conv in self.convs:
             nn.init.normal_(conv.bias, std=0.5)
 
@@ -199,26 +195,99 @@ FLOAT_MASK = mask("mask", dtype="float32")
 PIXELS = (features("pixel_values", "BCHW", C=3), mask("pixel_mask", axes="BHW"))
 
 CASES: tuple[Case, ...] = (
-    conv("conv_unmasked", UnmaskedStack, (CHANNELS,), "BDT", mechanism="CONV-01", leaky=PADS, clean=MATES, origin="Conv"),
-    conv("conv_masked_input", lambda: ConvStack(1), (CHANNELS, FLOAT_MASK), "BDT", mechanism="CONV-02",
-         leaky=frozenset({"length", "side"}), clean=frozenset({"content", "mates"}), origin="Conv"),
-    conv("conv_masked_each", lambda: ConvStack(2), (CHANNELS, FLOAT_MASK), "BDT", mechanism="CL-08", clean=ROUND | {"empty"}),
+    conv(
+        "conv_unmasked", UnmaskedStack, (CHANNELS,), "BDT", mechanism="CONV-01", leaky=PADS, clean=MATES, origin="Conv"
+    ),
+    conv(
+        "conv_masked_input",
+        lambda: ConvStack(1),
+        (CHANNELS, FLOAT_MASK),
+        "BDT",
+        mechanism="CONV-02",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+        origin="Conv",
+    ),
+    conv(
+        "conv_masked_each",
+        lambda: ConvStack(2),
+        (CHANNELS, FLOAT_MASK),
+        "BDT",
+        mechanism="CL-08",
+        clean=ROUND | {"empty"},
+    ),
     conv("conv_causal", CausalConv, (CHANNELS,), "BDT", mechanism="CL-04", clean=RIGHT, leaky=SIDE),
     conv("text_cnn", UnmaskedTextCnn, (tokens(),), "BC", mechanism="CONV-01", leaky=PADS, clean=MATES, origin="Conv"),
-    conv("text_cnn_pool_masked", PoolMaskedTextCnn, (tokens(), mask()), "BC", mechanism="CONV-01",
-         leaky=PADS, clean=MATES, origin="Conv"),
+    conv(
+        "text_cnn_pool_masked",
+        PoolMaskedTextCnn,
+        (tokens(), mask()),
+        "BC",
+        mechanism="CONV-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="Conv",
+    ),
     conv("text_cnn_masked", lambda: TextCnn(True), (tokens(), mask()), "BC", mechanism="CL-08", clean=ROUND),
-    conv("subsampling_unmasked", UnmaskedSubsampling, (features(),), "BTD", mechanism="CONV-04", extent=quarter,
-         leaky=frozenset({"length", "content"}), clean=MATES, origin="Conv"),
-    conv("subsampling_masked", lambda: Subsampling(True), (features(), lengths()), "BTD", mechanism="CL-08",
-         extent=quarter, clean=RIGHT),
-    conv("subsampling_sliced_mask", SlicedMask, (features(), FLOAT_MASK), "BC", mechanism="CONV-05", minimum=6,
-         leaky=frozenset({"length"}), clean=MATES, example={"T": 11}),
+    conv(
+        "subsampling_unmasked",
+        UnmaskedSubsampling,
+        (features(),),
+        "BTD",
+        mechanism="CONV-04",
+        extent=quarter,
+        leaky=frozenset({"length", "content"}),
+        clean=MATES,
+        origin="Conv",
+    ),
+    conv(
+        "subsampling_masked",
+        lambda: Subsampling(True),
+        (features(), lengths()),
+        "BTD",
+        mechanism="CL-08",
+        extent=quarter,
+        clean=RIGHT,
+    ),
+    conv(
+        "subsampling_sliced_mask",
+        SlicedMask,
+        (features(), FLOAT_MASK),
+        "BC",
+        mechanism="CONV-05",
+        minimum=6,
+        leaky=frozenset({"length"}),
+        clean=MATES,
+        example={"T": 11},
+    ),
     conv("trigram", Trigram, (tokens(),), "BTD", mechanism="CONV-06", leaky=PADS, clean=MATES),
-    conv("conformer_unmasked", lambda: ConformerModule(False), (features(), FLOAT_MASK), "BTD", mechanism="CONV-03",
-         leaky=frozenset({"length", "side"}), clean=frozenset({"content", "mates"}), origin="Conv"),
-    conv("conformer_masked", lambda: ConformerModule(True), (features(), FLOAT_MASK), "BTD", mechanism="CL-08", clean=ROUND),
-    conv("image_unmasked_backbone", lambda: ImageEncoder(False), PIXELS, "BC", mechanism="CONV-09", leaky=PADS,
-         clean=MATES, origin="Conv"),
+    conv(
+        "conformer_unmasked",
+        lambda: ConformerModule(False),
+        (features(), FLOAT_MASK),
+        "BTD",
+        mechanism="CONV-03",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+        origin="Conv",
+    ),
+    conv(
+        "conformer_masked",
+        lambda: ConformerModule(True),
+        (features(), FLOAT_MASK),
+        "BTD",
+        mechanism="CL-08",
+        clean=ROUND,
+    ),
+    conv(
+        "image_unmasked_backbone",
+        lambda: ImageEncoder(False),
+        PIXELS,
+        "BC",
+        mechanism="CONV-09",
+        leaky=PADS,
+        clean=MATES,
+        origin="Conv",
+    ),
     conv("image_masked_backbone", lambda: ImageEncoder(True), PIXELS, "BC", mechanism="CL-08", clean=ROUND),
 )

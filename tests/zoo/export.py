@@ -33,15 +33,17 @@ def torch_case(
 ) -> Case:
     """A case whose graph is exported from ``module()``, made under a fixed seed.
 
-    ``example`` chooses the lengths of the traced inputs. ``traced`` gives the inputs that ``module`` takes where the graph keeps
-    fewer, and whether the traced example is padded.
+    ``example`` chooses the lengths of the traced inputs. ``traced`` gives the inputs that ``module`` takes where the
+    graph keeps fewer, and whether the traced example is padded.
     """
     inputs, padded = traced or (spec, True)
 
     def build(path: Path) -> Path:
         torch.manual_seed(seed)
         write = export_dynamo if dynamo else export_traced
-        return write(module().eval(), replace(case, spec=inputs), _example(case, inputs, example, padded), path)
+        with quiet():
+            made = module().eval()
+        return write(made, replace(case, spec=inputs), _example(case, inputs, example, padded), path)
 
     case = Case(name, build, spec, outputs, **more)  # type: ignore[arg-type]
     return case

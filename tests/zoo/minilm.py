@@ -38,7 +38,9 @@ class _Sentence(nn.Module):
 
         self.masked = masked
         with quiet():
-            self.encoder = AutoModel.from_pretrained(get_model_path(), local_files_only=True, attn_implementation="eager")
+            self.encoder = AutoModel.from_pretrained(
+                get_model_path(), local_files_only=True, attn_implementation="eager"
+            )
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state

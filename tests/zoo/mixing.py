@@ -8,13 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .case import Case, Input, Output, features, mask, tokens
+from .case import MATES, PADS, ROUND, SIDE, Case, Input, Output, features, mask, tokens
 from .export import torch_case
-
-ROUND = frozenset({"length", "content", "mates", "side"})
-PADS = frozenset({"length", "content", "side"})
-MATES = frozenset({"mates"})
-SIDE = frozenset({"side"})
 
 
 class Fourier(nn.Module):
@@ -161,21 +156,76 @@ FIXED = {"T": 20}
 
 CASES: tuple[Case, ...] = (
     mixing("mix_fourier", Fourier, (tokens(),), "BTD", mechanism="MIX-01", leaky=PADS, clean=MATES, origin="MatMul"),
-    mixing("mix_tokens", Mixer, (features(),), "BTD", mechanism="MIX-01", fixed=FIXED, leaky=frozenset({"content", "side"}),
-           clean=MATES, contract_note="always padded to 20 steps, by design (CL-22)"),
-    mixing("mix_low_rank", LowRank, (tokens(),), "BTD", mechanism="ATT-24", fixed=FIXED,
-           leaky=frozenset({"content", "side"}), clean=MATES),
-    mixing("mix_flatten", FlattenedDense, (tokens(),), "BC", mechanism="KER-06", fixed=FIXED,
-           leaky=frozenset({"content", "side"}), clean=MATES),
-    mixing("mix_reverse_sum", ReverseSum, (features(),), "BTD", mechanism="MIX-02", leaky=frozenset({"content"}),
-           clean=frozenset({"length", "mates", "side"}), contract_note="zero pads add nothing"),
+    mixing(
+        "mix_tokens",
+        Mixer,
+        (features(),),
+        "BTD",
+        mechanism="MIX-01",
+        fixed=FIXED,
+        leaky=frozenset({"content", "side"}),
+        clean=MATES,
+        contract_note="always padded to 20 steps, by design (CL-22)",
+    ),
+    mixing(
+        "mix_low_rank",
+        LowRank,
+        (tokens(),),
+        "BTD",
+        mechanism="ATT-24",
+        fixed=FIXED,
+        leaky=frozenset({"content", "side"}),
+        clean=MATES,
+    ),
+    mixing(
+        "mix_flatten",
+        FlattenedDense,
+        (tokens(),),
+        "BC",
+        mechanism="KER-06",
+        fixed=FIXED,
+        leaky=frozenset({"content", "side"}),
+        clean=MATES,
+    ),
+    mixing(
+        "mix_reverse_sum",
+        ReverseSum,
+        (features(),),
+        "BTD",
+        mechanism="MIX-02",
+        leaky=frozenset({"content"}),
+        clean=frozenset({"length", "mates", "side"}),
+        contract_note="zero pads add nothing",
+    ),
     mixing("mix_running_sum", RunningSum, (features(),), "BTD", mechanism="CL-04", leaky=SIDE, clean=ROUND - SIDE),
     mixing("mix_state_space", StateSpace, (features(),), "BTD", mechanism="CL-04", leaky=SIDE, clean=ROUND - SIDE),
-    mixing("mix_experts_capacity", lambda: Experts(4), (tokens(),), "BTD", mechanism="MOE-01", leaky=MATES | SIDE,
-           clean=frozenset({"length", "content"}), contract_note="a row that comes first keeps its slots"),
+    mixing(
+        "mix_experts_capacity",
+        lambda: Experts(4),
+        (tokens(),),
+        "BTD",
+        mechanism="MOE-01",
+        leaky=MATES | SIDE,
+        clean=frozenset({"length", "content"}),
+        contract_note="a row that comes first keeps its slots",
+    ),
     mixing("mix_experts", lambda: Experts(None), (tokens(),), "BTD", mechanism="CL-16", clean=ROUND),
-    mixing("mix_set", UnmaskedSet, (features("peaks", D=5),), "BC", mechanism="MIX-05", leaky=PADS, clean=MATES,
-           origin="ReduceSum"),
-    mixing("mix_masked_set", lambda: SetEncoder(True), (features("peaks", D=5), mask()), "BC", mechanism="CL-09",
-           clean=ROUND),
+    mixing(
+        "mix_set",
+        UnmaskedSet,
+        (features("peaks", D=5),),
+        "BC",
+        mechanism="MIX-05",
+        leaky=PADS,
+        clean=MATES,
+        origin="ReduceSum",
+    ),
+    mixing(
+        "mix_masked_set",
+        lambda: SetEncoder(True),
+        (features("peaks", D=5), mask()),
+        "BC",
+        mechanism="CL-09",
+        clean=ROUND,
+    ),
 )

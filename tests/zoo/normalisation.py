@@ -7,12 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .case import Case, Input, Output, features, mask
+from .case import MATES, PADS, ROUND, Case, Input, Output, features, mask
 from .export import torch_case
-
-ROUND = frozenset({"length", "content", "mates", "side"})
-PADS = frozenset({"length", "content", "side"})
-MATES = frozenset({"mates"})
 
 
 class Extractor(nn.Module):
@@ -127,21 +123,73 @@ def trained_batch_norm() -> nn.Module:
 
 
 CASES: tuple[Case, ...] = (
-    extractor("norm_group", lambda: nn.GroupNorm(4, 24), mechanism="NORM-01", leaky=PADS, clean=MATES,
-              origin="InstanceNormalization"),
-    extractor("norm_instance", lambda: nn.InstanceNorm1d(24), mechanism="NORM-01", leaky=PADS, clean=MATES,
-              origin="InstanceNormalization"),
+    extractor(
+        "norm_group",
+        lambda: nn.GroupNorm(4, 24),
+        mechanism="NORM-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="InstanceNormalization",
+    ),
+    extractor(
+        "norm_instance",
+        lambda: nn.InstanceNorm1d(24),
+        mechanism="NORM-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="InstanceNormalization",
+    ),
     extractor("norm_batch_eval", trained_batch_norm, mechanism="CL-11", clean=ROUND),
     extractor("norm_batch_training", BatchStatistics, mechanism="NORM-02", leaky=PADS | MATES, origin="ReduceMean"),
-    norm("norm_masked_instance", MaskedInstanceNorm, (features(axes="BDT"), mask(dtype="float32")), "BDT",
-         mechanism="CL-09", clean=ROUND),
-    norm("norm_window", WindowStandardised, (features("past_values", D=6),), "BTD", mechanism="NORM-04", leaky=PADS,
-         clean=MATES, origin="ReduceMean"),
-    norm("norm_cepstral_mean", CepstralMean, (features(),), "BTD", mechanism="NORM-07", leaky=PADS, clean=MATES,
-         origin="ReduceMean"),
-    norm("norm_over_time", TimeLayerNorm, (features(),), "BTD", mechanism="NORM-03", fixed={"T": 20},
-         leaky=frozenset({"content"}), clean=MATES, origin="LayerNormalization"),
+    norm(
+        "norm_masked_instance",
+        MaskedInstanceNorm,
+        (features(axes="BDT"), mask(dtype="float32")),
+        "BDT",
+        mechanism="CL-09",
+        clean=ROUND,
+    ),
+    norm(
+        "norm_window",
+        WindowStandardised,
+        (features("past_values", D=6),),
+        "BTD",
+        mechanism="NORM-04",
+        leaky=PADS,
+        clean=MATES,
+        origin="ReduceMean",
+    ),
+    norm(
+        "norm_cepstral_mean",
+        CepstralMean,
+        (features(),),
+        "BTD",
+        mechanism="NORM-07",
+        leaky=PADS,
+        clean=MATES,
+        origin="ReduceMean",
+    ),
+    norm(
+        "norm_over_time",
+        TimeLayerNorm,
+        (features(),),
+        "BTD",
+        mechanism="NORM-03",
+        fixed={"T": 20},
+        leaky=frozenset({"content"}),
+        clean=MATES,
+        origin="LayerNormalization",
+    ),
     norm("norm_layer", TokenLayerNorm, (features(),), "BTD", clean=ROUND),
-    norm("norm_tensor_scale", TensorScale, (features(),), "BTD", mechanism="ATT-25", leaky=MATES | {"content"},
-         clean=frozenset({"length", "side"}), contract_note="zero pads never hold the largest value", origin="ReduceMax"),
+    norm(
+        "norm_tensor_scale",
+        TensorScale,
+        (features(),),
+        "BTD",
+        mechanism="ATT-25",
+        leaky=MATES | {"content"},
+        clean=frozenset({"length", "side"}),
+        contract_note="zero pads never hold the largest value",
+        origin="ReduceMax",
+    ),
 )

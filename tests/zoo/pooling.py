@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from .attention import SelfAttention, TextEncoder, Unmasked
-from .case import Case, Input, Output, features, lengths, mask, tokens
-from .export import torch_case
+from .case import Output
 
-ROUND = frozenset({"length", "content", "mates", "side"})
-PADS = frozenset({"length", "content", "side"})
-MATES = frozenset({"mates"})
 LOGITS = (Output("logits", "BC"),)
 
 
@@ -101,6 +94,20 @@ class AttentionPooling(nn.Module):
         return (scores.softmax(1).unsqueeze(1) @ x).squeeze(1)
 
 
+class InvertedPooling(nn.Module):
+    """Attends to the pads alone, so that no real frame counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = nn.Linear(16, 32)
+        self.score = nn.Linear(32, 1)
+
+    def forward(self, features: Tensor, attention_mask: Tensor) -> Tensor:
+        x = torch.tanh(self.frames(features))
+        scores = self.score(x).squeeze(-1).masked_fill(attention_mask == 1, -1e9)
+        return (scores.softmax(1).unsqueeze(1) @ x).squeeze(1)
+
+
 class StatisticsPooling(nn.Module):
     """Mean and deviation over time, as for speaker vectors."""
 
@@ -166,7 +173,7 @@ class FeaturePooler(nn.Module):
 
 
 class LengthPooler(nn.Module):
-    """Frames and their number: the mask is made inside the graph. ``relative`` lengths are shares of the padded length."""
+    """Frames and their number, or its share of the padded length; the mask is made inside the graph."""
 
     def __init__(self, relative: bool) -> None:
         super().__init__()
@@ -251,77 +258,3 @@ class TwoLeaks(Classifier):
 
     def forward(self, input_ids: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(input_ids, torch.ones_like(input_ids))
-
-
-def pooled(name: str, pool: Callable[[], nn.Module], width: int = 32, **more: object) -> Case:
-    """A classifier over ids and mask with that pooling."""
-    make = partial(lambda: Classifier(pool(), width=width))
-    return torch_case(name, make, (tokens(), mask()), LOGITS, **more)  # type: ignore[arg-type]
-
-
-def framed(name: str, module: Callable[[], nn.Module], spec: tuple[Input, ...], axes: str, **more: object) -> Case:
-    outputs = (Output("output", axes, more.pop("extent", int)),)  # type: ignore[arg-type]
-    return torch_case(name, module, spec, outputs, **more)  # type: ignore[arg-type]
-
-
-def half(count: int) -> int:
-    return (count + 1) // 2
-
-
-FRAMES = (features(),)
-MASKED_FRAMES = (features(), mask(dtype="float32"))
-CHANNELS = (features(axes="BDT"),)
-
-CASES: tuple[Case, ...] = (
-    pooled("pool_mean", Mean, mechanism="POOL-01", leaky=PADS, clean=MATES, origin="ReduceMean"),
-    pooled("pool_masked_mean", MaskedMean, mechanism="CL-09", clean=ROUND | {"empty"}),
-    pooled("pool_unguarded_mean", UnguardedMean, mechanism="POOL-12", clean=ROUND | {"empty"},
-           contract_note="a row without valid positions is NaN, and no other row is"),
-    pooled("pool_sum_over_length", MaskedSumOverLength, mechanism="POOL-02", leaky=frozenset({"length", "side"}),
-           clean=frozenset({"content", "mates"}), origin="Div"),
-    pooled("pool_maximum", Maximum, mechanism="POOL-03", leaky=PADS, clean=MATES, origin="ReduceMax"),
-    pooled("pool_maximum_zero_filled", ZeroFilledMaximum, mechanism="POOL-04", leaky=frozenset({"length", "side"}),
-           clean=frozenset({"content", "mates"}), origin="ReduceMax"),
-    pooled("pool_masked_maximum", MaskedMaximum, mechanism="CL-09", clean=ROUND | {"empty"}),
-    pooled("pool_last", Last, mechanism="POOL-05", leaky=frozenset({"length", "content"}),
-           clean=frozenset({"mates", "side"}), origin="Gather", contract_note="right under left padding (CL-30)"),
-    pooled("pool_last_by_count", LastValidByCount, mechanism="POOL-06", leaky=frozenset({"side"}),
-           clean=ROUND - {"side"}),
-    pooled("pool_last_by_position", LastValidByPosition, mechanism="CL-30", clean=ROUND),
-    pooled("pool_first", First, mechanism="POOL-08", leaky=frozenset({"side"}), clean=ROUND - {"side"},
-           contract_note="right under right padding (CL-10)"),
-    pooled("pool_attention", partial(AttentionPooling, False), mechanism="POOL-09", leaky=PADS, clean=MATES,
-           origin="Softmax"),
-    pooled("pool_masked_attention", partial(AttentionPooling, True), mechanism="CL-09", clean=ROUND),
-    pooled("pool_statistics", partial(StatisticsPooling, False), 64, mechanism="POOL-09", leaky=PADS, clean=MATES,
-           origin="ReduceSum"),
-    pooled("pool_masked_statistics", partial(StatisticsPooling, True), 64, mechanism="CL-09", clean=ROUND),
-    pooled("pool_cosine_sum", CosineSum, mechanism="CL-32", clean=ROUND),
-    torch_case("pool_two_leaks", TwoLeaks, (tokens(),), LOGITS, mechanism="ATT-01", leaky=PADS, clean=MATES,
-               origin="Softmax", contract_note="two origins: the attention, and POOL-01 behind it"),
-    torch_case("pool_by_pad_id", IdClassifier, (tokens(reads_padding=True),), LOGITS, mechanism="POOL-07",
-               leaky=frozenset({"side"}), clean=frozenset({"length", "mates"}),
-               contract_note="the pooled position is read off the ids; sound as long as no real token has the pad id"),
-    framed("pool_frames_mean", lambda: FeaturePooler(Mean()), FRAMES, "BC", mechanism="POOL-01", leaky=PADS,
-           clean=MATES, origin="ReduceMean", contract_note="no mask in the graph"),
-    framed("pool_frames_maximum", lambda: FeaturePooler(Maximum()), FRAMES, "BC", mechanism="POOL-03",
-           leaky=frozenset({"content"}), clean=ROUND - {"content"}, origin="ReduceMax",
-           contract_note="no mask in the graph; a zero frame never is the largest"),
-    framed("pool_lengths", lambda: LengthPooler(False), (features(), lengths()), "BC", clean=ROUND - {"side"},
-           leaky=frozenset({"side"})),
-    framed("pool_lengths_int32", lambda: LengthPooler(False), (features(), lengths("x_lens", dtype="int32")), "BC",
-           clean=ROUND - {"side"}, leaky=frozenset({"side"})),
-    framed("pool_lengths_relative", lambda: LengthPooler(True),
-           (features(), lengths("wav_lens", dtype="float32", relative=True)), "BC",
-           clean=ROUND - {"side"}, leaky=frozenset({"side"}),
-           contract_note="lengths are shares of the padded length"),
-    framed("pool_squeeze_excitation", UnmaskedSqueeze, CHANNELS, "BCT", mechanism="POOL-10", leaky=PADS, clean=MATES,
-           origin="ReduceMean"),
-    framed("pool_masked_squeeze_excitation", lambda: SqueezeExcitation(True), (*CHANNELS, mask(dtype="float32")), "BCT",
-           mechanism="CL-09", clean=ROUND),
-    framed("pool_windows", UnmaskedWindows, FRAMES, "BTD", mechanism="POOL-11", extent=half, leaky=PADS, clean=MATES,
-           contract_note="only odd lengths show it"),
-    framed("pool_masked_windows", lambda: Windows(True), MASKED_FRAMES, "BTD", mechanism="CL-09", extent=half,
-           clean=ROUND - {"side"}, contract_note="under left padding odd and even shifts pair other frames"),
-    framed("pool_padded_maximum", PaddedMaximum, MASKED_FRAMES, "BTD", mechanism="CL-31", clean=ROUND),
-)

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Block, Causal, SelfAttention
-from .case import Case, Input, Output, features, mask, positions, segments, tokens
+from .case import ROUND, SIDE, Case, Input, Output, features, mask, positions, segments, tokens
 from .export import torch_case
 
-ROUND = frozenset({"length", "content", "mates", "side"})
-SIDE = frozenset({"side"})
 HIDDEN = (Output("last_hidden_state", "BTD"),)
 IDS_MASK = (tokens(), mask())
 
@@ -180,21 +178,60 @@ CASES: tuple[Case, ...] = (
     placed("position_absolute", Positioned, mechanism="POS-02", leaky=SIDE, clean=ROUND - SIDE),
     placed("position_given", GivenPositions, positions(), mechanism="CL-05", clean=ROUND | {"empty"}),
     placed("position_counted", CountedPositions, mechanism="CL-05", clean=ROUND | {"empty"}),
-    torch_case("position_from_ids", IdPositions, (tokens(reads_padding=True), mask()), HIDDEN, mechanism="CL-27",
-               clean=ROUND - {"content"}, contract_note="ids carry the mask: other ids at pads move no position of right pads, "
-               "but those of left ones"),
-    placed("position_four_inputs", FourInputs, segments(), positions(), mechanism="POOL-08",
-           outputs=(*HIDDEN, Output("pooler_output", "BD")), clean=ROUND - SIDE, leaky=SIDE,
-           contract_note="the first output is clean on both sides, the pooled one only on the right"),
+    torch_case(
+        "position_from_ids",
+        IdPositions,
+        (tokens(reads_padding=True), mask()),
+        HIDDEN,
+        mechanism="CL-27",
+        clean=ROUND - {"content"},
+        contract_note="ids carry the mask: other ids at pads move no position of right pads, but those of left ones",
+    ),
+    placed(
+        "position_four_inputs",
+        FourInputs,
+        segments(),
+        positions(),
+        mechanism="POOL-08",
+        outputs=(*HIDDEN, Output("pooler_output", "BD")),
+        clean=ROUND - SIDE,
+        leaky=SIDE,
+        contract_note="the first output is clean on both sides, the pooled one only on the right",
+    ),
     biased("position_bucket_bias", lambda: BiasedAttention(slopes=False), mechanism="CL-06", clean=ROUND),
     biased("position_slope_bias", lambda: BiasedAttention(slopes=True), mechanism="CL-06", clean=ROUND),
     biased("position_rotary", Rotary, mechanism="CL-06", clean=ROUND),
-    biased("position_rotary_rescaled", lambda: Rotary(trained=14), mechanism="POS-05", leaky=frozenset({"length", "side"}),
-           clean=frozenset({"content", "mates"}), contract_note="leaks only beyond the trained length of 14"),
-    biased("position_length_scaled", LengthScaled, mechanism="POS-06", leaky=frozenset({"length", "side"}),
-           clean=frozenset({"content", "mates"})),
-    torch_case("position_relative_time", RelativeTime, (features(), mask()), HIDDEN, mechanism="POS-06",
-               leaky=frozenset({"length", "side"}), clean=frozenset({"content", "mates"})),
-    torch_case("decoder_language_model", CausalLanguageModel, (tokens(),), (Output("logits", "BTV"),),
-               mechanism="CL-03", leaky=SIDE, clean=ROUND - SIDE),
+    biased(
+        "position_rotary_rescaled",
+        lambda: Rotary(trained=14),
+        mechanism="POS-05",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+        contract_note="leaks only beyond the trained length of 14",
+    ),
+    biased(
+        "position_length_scaled",
+        LengthScaled,
+        mechanism="POS-06",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+    ),
+    torch_case(
+        "position_relative_time",
+        RelativeTime,
+        (features(), mask()),
+        HIDDEN,
+        mechanism="POS-06",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+    ),
+    torch_case(
+        "decoder_language_model",
+        CausalLanguageModel,
+        (tokens(),),
+        (Output("logits", "BTV"),),
+        mechanism="CL-03",
+        leaky=SIDE,
+        clean=ROUND - SIDE,
+    ),
 )

@@ -8,13 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from .case import Case, Input, Output, features, lengths, mask, tokens
+from .case import MATES, RIGHT, SIDE, Case, Input, Output, features, lengths, mask, tokens
 from .export import torch_case
 
-RIGHT = frozenset({"length", "content", "mates"})
 PADS = frozenset({"length", "content"})
-MATES = frozenset({"mates"})
-SIDE = frozenset({"side"})
 
 
 class Tagger(nn.Module):
@@ -126,28 +123,67 @@ def classifier(name: str, module: Callable[[], nn.Module], *spec: Input, **more:
 CASES: tuple[Case, ...] = (
     tagger("lstm_outputs", lambda: Tagger(nn.LSTM, False), mechanism="CL-04", clean=RIGHT, leaky=SIDE),
     tagger("gru_outputs", lambda: Tagger(nn.GRU, False), mechanism="CL-04", clean=RIGHT, leaky=SIDE),
-    tagger("bilstm_unpacked", lambda: Tagger(nn.LSTM, True), mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES,
-           origin="LSTM"),
-    tagger("bigru_unpacked", lambda: Tagger(nn.GRU, True), mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES,
-           origin="GRU"),
-    tagger("birnn_unpacked", lambda: Tagger(nn.RNN, True), mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES,
-           origin="RNN"),
-    tagger("bilstm_zeroed", lambda: ZeroedTagger(nn.LSTM, True), mask(), mechanism="RNN-03",
-           leaky=frozenset({"length", "side"}), clean=frozenset({"content", "mates"}), origin="LSTM"),
+    tagger(
+        "bilstm_unpacked",
+        lambda: Tagger(nn.LSTM, True),
+        mechanism="RNN-02",
+        leaky=PADS | SIDE,
+        clean=MATES,
+        origin="LSTM",
+    ),
+    tagger(
+        "bigru_unpacked", lambda: Tagger(nn.GRU, True), mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES, origin="GRU"
+    ),
+    tagger(
+        "birnn_unpacked", lambda: Tagger(nn.RNN, True), mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES, origin="RNN"
+    ),
+    tagger(
+        "bilstm_zeroed",
+        lambda: ZeroedTagger(nn.LSTM, True),
+        mask(),
+        mechanism="RNN-03",
+        leaky=frozenset({"length", "side"}),
+        clean=frozenset({"content", "mates"}),
+        origin="LSTM",
+    ),
     tagger("bilstm_packed", lambda: PackedTagger(nn.LSTM, True), lengths(), mechanism="CL-07", clean=RIGHT, leaky=SIDE),
     tagger("bigru_packed", lambda: PackedTagger(nn.GRU, True), lengths(), mechanism="CL-07", clean=RIGHT, leaky=SIDE),
     tagger("bilstm_sorted", lambda: SortedTagger(True), lengths(), mechanism="CL-07", clean=RIGHT),
     tagger("bilstm_not_unsorted", lambda: SortedTagger(False), lengths(), mechanism="RNN-05", clean=PADS, leaky=MATES),
-    classifier("lstm_final_state", lambda: FinalState(nn.LSTM), mechanism="RNN-01", leaky=PADS, clean=MATES,
-               origin="LSTM"),
-    classifier("gru_final_state", lambda: FinalState(nn.GRU), mechanism="RNN-01", leaky=PADS, clean=MATES, origin="GRU"),
-    classifier("bilstm_final_state", lambda: FinalState(nn.LSTM, True), mechanism="RNN-01", leaky=PADS | SIDE,
-               clean=MATES, origin="LSTM"),
+    classifier(
+        "lstm_final_state", lambda: FinalState(nn.LSTM), mechanism="RNN-01", leaky=PADS, clean=MATES, origin="LSTM"
+    ),
+    classifier(
+        "gru_final_state", lambda: FinalState(nn.GRU), mechanism="RNN-01", leaky=PADS, clean=MATES, origin="GRU"
+    ),
+    classifier(
+        "bilstm_final_state",
+        lambda: FinalState(nn.LSTM, True),
+        mechanism="RNN-01",
+        leaky=PADS | SIDE,
+        clean=MATES,
+        origin="LSTM",
+    ),
     classifier("lstm_last_column", lambda: LastColumn(nn.LSTM), mechanism="RNN-01", leaky=PADS, clean=MATES),
-    classifier("lstm_packed_state", lambda: PackedFinalState(nn.LSTM), lengths(), mechanism="CL-07", clean=RIGHT,
-               leaky=SIDE),
-    classifier("lstm_packed_last_column", lambda: PackedLastColumn(nn.LSTM), lengths(), mechanism="RNN-04",
-               leaky=frozenset({"length", "valid"}), clean=frozenset({"content"})),
-    torch_case("gru_time_first", TimeFirst, (features("frames", "TBD", D=10),), (Output("outputs", "TBC"),),
-               mechanism="RNN-02", leaky=PADS | SIDE, clean=MATES, origin="GRU"),
+    classifier(
+        "lstm_packed_state", lambda: PackedFinalState(nn.LSTM), lengths(), mechanism="CL-07", clean=RIGHT, leaky=SIDE
+    ),
+    classifier(
+        "lstm_packed_last_column",
+        lambda: PackedLastColumn(nn.LSTM),
+        lengths(),
+        mechanism="RNN-04",
+        leaky=frozenset({"length", "valid"}),
+        clean=frozenset({"content"}),
+    ),
+    torch_case(
+        "gru_time_first",
+        TimeFirst,
+        (features("frames", "TBD", D=10),),
+        (Output("outputs", "TBC"),),
+        mechanism="RNN-02",
+        leaky=PADS | SIDE,
+        clean=MATES,
+        origin="GRU",
+    ),
 )

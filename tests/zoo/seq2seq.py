@@ -8,13 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Block, Causal, SelfAttention
-from .case import Case, Input, Output, features, lengths, mask, tokens
+from .case import MATES, PADS, RIGHT, ROUND, SIDE, Case, Input, Output, features, lengths, mask, tokens
 from .export import torch_case
-
-RIGHT = frozenset({"length", "content", "mates"})
-ROUND = RIGHT | {"side"}
-PADS = frozenset({"length", "content", "side"})
-MATES = frozenset({"mates"})
 
 
 class CrossAttention(SelfAttention):
@@ -89,13 +84,38 @@ def translator(name: str, module: Callable[[], nn.Module], *more_inputs: Input, 
 SPEECH = (tokens("text"), lengths("text_lengths"), features("mels", "BSD"), lengths("mel_lengths", "S"))
 
 CASES: tuple[Case, ...] = (
-    translator("seq2seq_masked", lambda: Translator(cross_masked=True), clean=RIGHT, leaky=frozenset({"side"}),
-               contract_note="left pads of the source are harmless, those of the target are not"),
-    translator("seq2seq_cross_unmasked", lambda: Translator(cross_masked=False), mechanism="ATT-19", leaky=PADS,
-               clean=MATES, origin="Softmax"),
+    translator(
+        "seq2seq_masked",
+        lambda: Translator(cross_masked=True),
+        clean=RIGHT,
+        leaky=SIDE,
+        contract_note="left pads of the source are harmless, those of the target are not",
+    ),
+    translator(
+        "seq2seq_cross_unmasked",
+        lambda: Translator(cross_masked=False),
+        mechanism="ATT-19",
+        leaky=PADS,
+        clean=MATES,
+        origin="Softmax",
+    ),
     translator("seq2seq_target_masked", MaskedTranslator, mask("decoder_attention_mask"), clean=ROUND),
-    torch_case("synthesis_two_lengths", lambda: Synthesiser(True), SPEECH, (Output("output", "BTC"),),
-               clean=RIGHT, leaky=frozenset({"side"})),
-    torch_case("synthesis_frames_unmasked", lambda: Synthesiser(False), SPEECH, (Output("output", "BTC"),),
-               mechanism="POOL-01", leaky=PADS, clean=MATES, origin="ReduceSum"),
+    torch_case(
+        "synthesis_two_lengths",
+        lambda: Synthesiser(True),
+        SPEECH,
+        (Output("output", "BTC"),),
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    torch_case(
+        "synthesis_frames_unmasked",
+        lambda: Synthesiser(False),
+        SPEECH,
+        (Output("output", "BTC"),),
+        mechanism="POOL-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="ReduceSum",
+    ),
 )

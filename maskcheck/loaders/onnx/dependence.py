@@ -63,7 +63,8 @@ def dependence(graph: Graph) -> Dependence:
     The size of a tensor whose size itself depends on values (``NonZero``) carries content, and so does what is made
     from it.
     """
-    levels = dict.fromkeys(graph.initializers, Level.CONSTANT) | dict.fromkeys(graph.inputs, Level.DATA)
+    levels = dict.fromkeys((*graph.initializers, *graph.sparse), Level.CONSTANT)
+    levels |= dict.fromkeys(graph.inputs, Level.DATA)
     sized_by_data: set[str] = set()
     for node in graph.nodes:
         level = max((levels.get(name, Level.CONSTANT) for name in node.reads), default=Level.CONSTANT)

@@ -50,7 +50,10 @@ def resolve(path: Path, model: onnx.ModelProto) -> WeightFiles:
         if location not in real:
             real[location] = _checked(path, location, tensor.name)
         _check_range(path, tensor, real[location])
-    folder = Path(os.path.commonpath([p.parent for p in real.values()]))
+    try:
+        folder = Path(os.path.commonpath([p.parent for p in real.values()]))
+    except ValueError as error:
+        raise LoadError(f"{path}: model and weights lie on different drives.", hint="Put them side by side.") from error
     return WeightFiles(folder, real, {key: p.relative_to(folder).as_posix() for key, p in real.items()})
 
 

@@ -56,7 +56,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A model's top-level graph. ``inputs`` are those a caller feeds; ``defaults`` those that may be left out."""
+    """A model's top-level graph. ``inputs`` are those a caller feeds; ``defaults`` those that may be left out.
+
+    ``sparse`` names the constants that are stored sparsely, whose values are not read here.
+    """
 
     model: onnx.ModelProto
     nodes: tuple[Node, ...]
@@ -64,6 +67,7 @@ class Graph:
     defaults: frozenset[str]
     outputs: tuple[str, ...]
     initializers: Mapping[str, onnx.TensorProto]
+    sparse: frozenset[str]
     producers: Mapping[str, Node]
     consumers: Mapping[str, tuple[Node, ...]]
     opset: int
@@ -87,14 +91,14 @@ def build(model: onnx.ModelProto) -> Graph:
     for node in nodes:
         for name in node.reads:
             consumers.setdefault(name, []).append(node)
-    sparse = {s.values.name: s.values for s in graph.sparse_initializer}
     return Graph(
         model=model,
         nodes=nodes,
         inputs=inputs,
         defaults=defaults,
         outputs=tuple(v.name for v in graph.output),
-        initializers=initializers | sparse,
+        initializers=initializers,
+        sparse=frozenset(s.values.name for s in graph.sparse_initializer),
         producers=producers,
         consumers={name: tuple(users) for name, users in consumers.items()},
         opset=opset_of(model),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcheck.core.errors import RunError, TraceError
+from maskcheck.core.errors import MaskcheckError, RunError, TraceError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Site, Trace
@@ -28,12 +29,24 @@ from maskcheck.loaders.onnx.graph import Graph, build
 from maskcheck.loaders.onnx.hints import read_hints
 from maskcheck.loaders.onnx.operators import refused
 from maskcheck.loaders.onnx.pool import BIG, Sessions
+from maskcheck.loaders.onnx.recast import RecastModel, recast
 from maskcheck.loaders.onnx.relax import relax
-from maskcheck.loaders.onnx.runtime import TensorType, as_declared, output_types, require_onnxruntime, run_session
+from maskcheck.loaders.onnx.runtime import (
+    TensorType,
+    as_declared,
+    output_types,
+    reason,
+    require_onnxruntime,
+    run_session,
+)
 from maskcheck.loaders.onnx.sites import build_sites
 from maskcheck.loaders.onnx.skeleton import PATCHED, Skeleton, read_skeleton
 from maskcheck.loaders.onnx.static import static_facts
 from maskcheck.loaders.onnx.uses import input_uses
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
 
 
 def load(path: Path, settings: Settings) -> OnnxModel:
@@ -64,10 +77,8 @@ class OnnxModel:
         source = str(path) if relaxed_from is None else relaxed_from
         self._sessions = Sessions(source, skeleton, settings, self._size > BIG)
         self._types, self._trace_problem = self._inspect()
-        try:
-            self._sessions.deployed()
-        except Exception as error:
-            raise refused(path, self._graph, error) from error
+        if self._trace_problem is not None or not self._sessions.big:
+            self._deployed_session()  # fail now rather than halfway; a big model that traces is loaded only when it runs
 
     # ------------------------------------------------------------------ what the model is
 
@@ -78,7 +89,9 @@ class OnnxModel:
     @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
         dtypes = {name: kind.dtype for name, kind in self._types.items() if kind.dtype}
-        return output_specs(self._graph, dtypes)
+        specs = output_specs(self._graph, dtypes)
+        # Sequences, maps and texts cannot be compared; where nothing is known of types, all is taken for numbers.
+        return tuple(spec for spec in specs if not self._types or self._fetchable(spec.name))
 
     @cached_property
     def uses(self) -> tuple[InputUse, ...]:
@@ -111,8 +124,17 @@ class OnnxModel:
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Run the untouched file with the deployed options and return its outputs by name. Raises ``RunError``."""
-        names = list(self._graph.outputs)
-        return dict(zip(names, run_session(self._sessions.deployed(), names, self._fed(feeds)), strict=True))
+        fed, names = self._fed(feeds), [spec.name for spec in self.outputs]
+        return dict(zip(names, run_session(self._deployed_session(), names, fed), strict=True))
+
+    def _deployed_session(self) -> onnxruntime.InferenceSession:
+        """The deployed session. Raises ``LoadError`` where onnxruntime refuses the file."""
+        try:
+            return self._sessions.deployed()
+        except MaskcheckError:
+            raise
+        except Exception as error:
+            raise refused(self.path, self._graph, error) from error
 
     def trace(
         self,
@@ -150,6 +172,14 @@ class OnnxModel:
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> OnnxModel | None:
         """The model with the given input axes variable, or ``None`` where that is not sound."""
         return relax(self, axes)
+
+    def recast(self, precision: str) -> RecastModel | None:
+        """The model computing in ``precision``, to be run only, or ``None`` where no runtime takes it so."""
+        return recast(self, precision)
+
+    def weights(self, tensor: onnx.TensorProto) -> Array | None:
+        """The values of an initialiser, read where they lie; ``None`` for types that numpy cannot hold."""
+        return self._reader.read(tensor)
 
     def release(self) -> None:
         """Free sessions of a big model, so that another can be held; they are made again when needed."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
+import sys
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +19,10 @@ from maskcheck.loaders.onnx.skeleton import Skeleton, instrumented
 if TYPE_CHECKING:
     import onnxruntime
 
-BIG = 256 * 2**20
-"""Models with more bytes of weights than this keep only one kind of session alive."""
+BIG = 64 * 2**20
+"""Models with more bytes of weights than this keep only one session alive."""
 
-_KEPT, _KEPT_BIG = 8, 2
+_KEPT, _KEPT_BIG = 8, 1
 _CPU = ["CPUExecutionProvider"]
 
 Key = tuple[tuple[tuple[str, str], ...], frozenset[str]]
@@ -92,14 +95,22 @@ class Sessions:
     def _make_room(self) -> None:
         if self.big and self._deployed is not None:
             self._deployed = None
-            gc.collect()
+            _give_back()
         while len(self._traced) >= (_KEPT_BIG if self.big else _KEPT):
             self._traced.popitem(last=False)
 
     def _drop_traced(self) -> None:
         self._traced.clear()
-        gc.collect()
+        _give_back()
 
     def _check_open(self) -> None:
         if self.closed:
             raise RunError("The model was closed.")
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc otherwise keeps blocks the size of a weight matrix for itself."""
+    gc.collect()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

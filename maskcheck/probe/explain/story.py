@@ -15,7 +15,6 @@ from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
 from maskcheck.core.trace import Site
 from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
-from maskcheck.probe.entry import feeds
 from maskcheck.probe.explain.align import Axes, View, guess, learn
 from maskcheck.probe.explain.attention import maps
 from maskcheck.probe.explain.gather import evidence, layer_states, pure_masks
@@ -24,6 +23,8 @@ from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, ground, open_session
 from maskcheck.probe.observe import Observation, Pair
+from maskcheck.probe.runner import Call, split_rows
+from maskcheck.probe.twins.bench import Bench
 
 _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
 """Twins whose leaks are explained, the gating ones first. Poison is a hygiene check and has no origin worth naming."""
@@ -141,7 +142,7 @@ def _look_inside(telling: _Telling) -> None:
         telling.passport.append(poke(telling.model, telling.contract, base, axes, bench.domain, telling.seed))
         if not telling.sites:
             telling.sites = tuple((site, "clean") for site in base.long.sites)
-            _check_agreement(telling, base)
+            _check_agreement(telling, bench, base)
 
 
 def _single_axes(base: Ground, rows: int) -> dict[str, Axes | None]:
@@ -161,19 +162,23 @@ def _single_axes(base: Ground, rows: int) -> dict[str, Axes | None]:
     return axes
 
 
-def _check_agreement(telling: _Telling, base: Ground) -> None:
-    judge = telling.battery.judge
-    deployed = telling.model.run(feeds(telling.contract, base.single))
-    for name, answer in deployed.items():
-        floor = judge.noise.floors.get(name) if judge else None
-        traced = base.long.outputs.get(name)
-        if floor is None or traced is None or traced.shape != answer.shape:
-            continue
-        gap = difference([np.asarray(answer)], [np.asarray(traced)])
+def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
+    """Compare the deployed answers to the reference row with the instrumented ones."""
+    if base.short is None or base.unpadded is None:
+        return
+    split = {
+        spec.name: split_rows(np.asarray(base.short.outputs[spec.name]), spec, 1)
+        for spec in telling.contract.outputs
+        if spec.name in base.short.outputs
+    }
+    traced = bench.runner.valid_parts(split, Call(base.unpadded.rows[:1], base.unpadded.padding))
+    for name, rows in traced.items():
+        floor = bench.judge.noise.floors[name]
+        gap = difference(bench.reference[name][:1], rows)
         if not gap <= max(10 * floor.tolerance, _DISAGREEMENT):
             telling.notes.append(
-                f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: optimisations of the runtime "
-                "change the answer, so sites may be imprecise."
+                f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: optimisations of the "
+                "runtime change the answer, so sites may be imprecise."
             )
             return
 

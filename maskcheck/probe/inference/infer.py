@@ -119,8 +119,9 @@ def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _marked(drafts: Sequence[Draft]) -> bool:
-    """Whether a mask or lengths say that something is padded."""
-    return any(d.role in (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS) for d in drafts)
+    """Whether a mask, lengths, or a layer that looks for padding say that something is padded."""
+    marks = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
+    return any(d.role in marks or d.masked_by is not None for d in drafts)
 
 
 def _is_stated(d: Draft) -> bool:
@@ -221,6 +222,8 @@ def _setting(d: Draft) -> float | int | bool | None:
 
 
 def _pad_value(model: Model, d: Draft) -> tuple[float | int | None, str]:
+    if d.masked_by is not None:
+        return d.masked_by, f"pad {d.masked_by}: a layer takes steps that are all {d.masked_by} for padding"
     if d.role in (Role.FEATURES, Role.SEGMENTS, Role.POSITIONS):
         return 0, ""
     if d.role is not Role.TOKENS:

@@ -30,6 +30,7 @@ class Draft:
     compared: tuple[float | int, ...] = ()
     ids_carry_mask: bool = False
     batch_declared: bool = False
+    masked_by: float | int | None = None  # features: the value by which a layer recognises padded steps
 
     @property
     def shape(self) -> tuple[int | str | None, ...]:
@@ -51,6 +52,7 @@ class Facts:
     tables: tuple[int, ...] = ()
     compared: tuple[float | int, ...] = ()
     kinds: frozenset[UseKind] = field(default_factory=frozenset)
+    masking: float | int | None = None
 
 
 def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
@@ -59,6 +61,7 @@ def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
         tuple(int(u.value) for u in mine if u.kind is UseKind.INDEX and u.value is not None),
         tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None),
         frozenset(u.kind for u in mine),
+        next((u.value for u in mine if u.kind is UseKind.MASKING), None),
     )
 
 
@@ -185,7 +188,8 @@ def _draft_one(
     declared = any(names.is_batch(s) for s in shape)
     kinds = "int" if _is(spec, np.integer) else spec.dtype
     described = f"{kinds} {_shape_text(shape)}; {reason}" + (f"; {why}" if why else "")
-    return Draft(spec, role, labels, (described,), vocabulary, facts.compared, carries, declared)
+    masked_by = facts.masking if role is Role.FEATURES else None
+    return Draft(spec, role, labels, (described,), vocabulary, facts.compared, carries, declared, masked_by)
 
 
 def _stated_labels(dims: Sequence[str], rank: int) -> tuple[str | None, ...]:

@@ -13,7 +13,7 @@ from maskcheck.core.report import TwinKind
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
-from maskcheck.probe.runner import Answers, Call, _split
+from maskcheck.probe.runner import Answers, Call, split_rows
 from maskcheck.probe.twins.bench import Bench
 
 Compared = list[tuple[Gap, Call, Call]]
@@ -43,7 +43,8 @@ def worth_of_pads(bench: Bench) -> tuple[Compared, bool] | None:
     """
     if bench.free_content:
         return _fed(bench), False
-    if not any(spec.role is Role.TOKENS for spec in bench.contract.of(bench.domain)):
+    recognised = [s for s in bench.contract.of(bench.domain, Role.FEATURES) if s.ids_carry_mask]
+    if not recognised and not bench.contract.of(bench.domain, Role.TOKENS):
         return None
     found = _pad_row(bench, None)
     return None if found is None else ([found], True)
@@ -76,7 +77,9 @@ def _pad_row(bench: Bench, fill: Array | float | None) -> tuple[Gap, Call, Call]
 
 
 def _answers(bench: Bench, outputs: dict[str, Array] | object, call: Call) -> Answers:
-    split = {spec.name: _split(np.asarray(outputs[spec.name]), spec, len(call.rows)) for spec in bench.contract.outputs}  # type: ignore[index]
+    split = {
+        spec.name: split_rows(np.asarray(outputs[spec.name]), spec, len(call.rows)) for spec in bench.contract.outputs
+    }  # type: ignore[index]
     return bench.runner.valid_parts(split, call)
 
 

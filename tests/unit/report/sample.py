@@ -17,7 +17,9 @@ from maskcheck.core.contract import (
 )
 from maskcheck.core.model import ModelInfo
 from maskcheck.core.report import (
+    Accepted,
     AttentionMap,
+    AttentionSample,
     Finding,
     LayerState,
     ModelReport,
@@ -218,7 +220,13 @@ LEAKY = ModelReport(
     PASSPORT,
     FINDINGS,
     (
-        AttentionMap(ATTENTION, 4, (0.41, 0.12, 0.003, 0.0), "keys"),
+        AttentionMap(
+            ATTENTION,
+            4,
+            (0.41, 0.12, 0.003, 0.0),
+            "keys",
+            sample=AttentionSample(0, ((0.5, 0.1, 0.4), (0.2, 0.4, 0.4), (0.0, math.nan, 0.0)), (2,), (2,)),
+        ),
         AttentionMap(STRANGE, 2, (0.2, math.nan), "none"),
         AttentionMap(layer(3), 4, (0.0,) * 4, "keys"),
     ),
@@ -227,11 +235,17 @@ LEAKY = ModelReport(
         *(LayerState(f"encoder.{i}", "clean") for i in range(12)),
         LayerState(HOSTILE, "opaque"),
         LayerState("pool", "origin"),
-        LayerState("head", "dirty"),
+        LayerState("head", "dirty", (0.0, 1e-7, 2e-5, 0.3, math.inf)),
     ),
     ("The deployed model fuses attention; the explanation comes from a copy that does not.",),
     2,
     1.234,
+    accepted=(
+        Accepted(FINDINGS[3], "Trained with right padding only.", "pyproject.toml"),
+        Accepted(FINDINGS[2], f"because {HOSTILE} <script>alert(1)</script>", HOSTILE),
+    ),
+    stale=(f"MC999 at {HOSTILE} is in maskcheck-baseline.json and is not found any more.",),
+    curve=((0, 0.0), (3, 0.21), (7, 0.5), (14, 0.8213), (30, math.nan)),
 )
 
 WARNED = ModelReport(

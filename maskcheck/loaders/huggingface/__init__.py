@@ -1,0 +1,1 @@
+"""Directories that transformers and sentence-transformers write: a configuration and weights, no code of their own."""

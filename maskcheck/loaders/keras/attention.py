@@ -1,0 +1,30 @@
+"""Attention weights of Keras's attention layers, recomputed: a fused kernel does not hand them out."""
+
+from __future__ import annotations
+
+from maskcheck.core.model import Array
+from maskcheck.loaders.keras.hooks import Function
+from maskcheck.loaders.keras.journey import Passage
+from maskcheck.loaders.keras.tensors import is_tensor, put_masks, read
+
+_FLAG = "return_attention_scores"
+
+
+def weights_of(passage: Passage, function: Function) -> Array | None:
+    """Weights ``(batch, heads, queries, keys)`` of a call that is about to happen.
+
+    ``None`` where the layer does not give any. The layer may take masks off the tensors it reads; they are put back.
+    """
+    try:
+        result = function(*passage.args, **{**passage.kwargs, _FLAG: True})
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+    finally:
+        put_masks(passage.data, passage.beside)
+    scores = result[1] if isinstance(result, tuple | list) and len(result) > 1 else None
+    if not is_tensor(scores):
+        return None
+    weights = read(scores)
+    if weights.ndim == 3:  # Attention and AdditiveAttention have one head
+        return weights[:, None]
+    return weights if weights.ndim == 4 else None

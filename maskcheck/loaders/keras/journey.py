@@ -1,0 +1,205 @@
+"""What every layer call does with the mask that travels beside its input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from maskcheck.core.model import MaskFate, MaskStep, StaticFact
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.loaders.keras.hooks import Function
+from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
+
+DROPPED = "mask-dropped"
+IGNORED = "mask-ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One layer call before it happens. ``masks`` holds for each tensor of ``data`` the mask that came beside it, or
+    ``None``; ``given`` are masks passed as arguments, by hand or by a functional model.
+
+    ``accepts`` says whether the layer's ``call`` takes a mask at all.
+    """
+
+    layer: Any
+    data: tuple[Any, ...]
+    beside: tuple[Any, ...]
+    given: tuple[Any, ...]
+    accepts: bool
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def masks(self) -> tuple[Any, ...]:
+        return tuple(m for m in self.beside if m is not None)
+
+    @property
+    def masked(self) -> tuple[Any, ...]:
+        """Those tensors of ``data`` that a mask belongs to."""
+        alone = len(self.data) == 1 and bool(self.given)
+        return self.data if alone else tuple(t for t, m in zip(self.data, self.beside, strict=True) if m is not None)
+
+    @property
+    def arrived(self) -> bool:
+        return bool(self.masks or self.given)
+
+    @property
+    def used(self) -> bool:
+        return self.accepts and self.arrived
+
+    @property
+    def partly(self) -> bool:
+        """Whether some of several sequences came without a mask."""
+        lacking = (m is None and len(t.shape) > 1 for t, m in zip(self.data, self.beside, strict=True))
+        return bool(self.masks) and any(lacking)
+
+    @property
+    def taken_off(self) -> bool:
+        """After the call: whether the layer removed the mask from the tensors it read, under everybody else's eyes."""
+        return any(m is not None and mask_of(t) is None for t, m in zip(self.data, self.beside, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    step: MaskStep
+    place: str
+    outputs: tuple[int, ...] = ()
+    raw: bool = False
+
+
+class Diary:
+    """Steps in the order of the calls. Operators appear only where they lose a mask."""
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+        self._masked: set[int] = set()
+
+    @property
+    def steps(self) -> tuple[MaskStep, ...]:
+        return tuple(self._settled(e).step for e in self._entries)
+
+    def facts(self) -> tuple[StaticFact, ...]:
+        """Where masks are lost or ignored. ``site`` names the trace's site at that place."""
+        kinds = {MaskFate.DROPPED: DROPPED, MaskFate.IGNORED: IGNORED}
+        lost = (e for e in map(self._settled, self._entries) if e.step.fate in kinds)
+        return tuple(StaticFact(kinds[e.step.fate], e.place, e.step.detail) for e in lost)
+
+    def take(self, other: Diary) -> None:
+        """Become a copy of another diary."""
+        self._entries, self._masked = list(other._entries), set(other._masked)
+
+    def meet(self, passage: Passage) -> None:
+        """Note which tensors come to a call with a mask, before the call can take it off."""
+        self._masked |= {identity(t) for t in passage.masked}
+
+    def _settled(self, entry: _Entry) -> _Entry:
+        """A result that comes to its reader with a mask has one: functional models hand some masks over as arguments."""
+        kept = {MaskFate.DROPPED: MaskFate.PASSED, MaskFate.CONSUMED: MaskFate.USED}
+        step = entry.step
+        if step.fate not in kept or entry.raw or not self._masked & set(entry.outputs):
+            return entry
+        return replace(entry, step=replace(step, fate=kept[step.fate], detail="", warned=False))
+
+    def mark(self) -> int:
+        """The place of a call whose inside comes next."""
+        return len(self._entries)
+
+    def layer(
+        self, passage: Passage, site: str, result: Any, values: Sequence[Any], function: Function, depth: int
+    ) -> None:
+        """Enter a call that is one site; ``values`` are the tensors of ``result`` as its readers get them."""
+        fate = _fate(passage, result)
+        if fate is MaskFate.PASSED and _mixes(passage, result, function):
+            fate = MaskFate.IGNORED
+        outputs = tuple(identity(t) for t in values)
+        self._entries.append(_Entry(_step(passage, site, fate, result, depth), site, outputs))
+
+    def enclosing(self, mark: int, passage: Passage, path: str, place: str, result: Any, depth: int) -> None:
+        """Enter a call that was looked into, before what happened inside.
+
+        A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing.
+        """
+        fate = _fate(passage, result)
+        inside = self._entries[mark:]
+        if passage.used or fate is not MaskFate.DROPPED:
+            inside = [e for e in inside if not e.raw]
+        outputs = tuple(identity(t) for t in tensors_in(result))
+        self._entries[mark:] = [_Entry(_step(passage, path, fate, result, depth), place, outputs), *inside]
+
+    def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
+        """Enter an operator that took a masked sequence and left one without a mask."""
+        masked = next((t for t in operands if mask_of(t) is not None), None)
+        if masked is None or not values or site.kind is OperationKind.SHAPE or mask_of(values[0]) is not None:
+            return
+        shape = tuple(values[0].shape)
+        owner = f" in {site.module}" if site.module else ""
+        detail = f"the operation {site.operation}{owner} drops the mask, and Keras does not warn of that"
+        step = MaskStep(
+            site.name, site.name, site.operation, MaskFate.DROPPED, True, False, False, detail, shape, depth
+        )
+        self._entries.append(_Entry(step, site.name, raw=True))
+
+
+def _fate(passage: Passage, result: Any) -> MaskFate:
+    outputs = list(tensors_in(result))
+    out = any(mask_of(t) is not None for t in outputs)
+    if not passage.arrived:
+        return MaskFate.MADE if out else MaskFate.NONE
+    if out:
+        return MaskFate.USED if passage.used else MaskFate.PASSED
+    return MaskFate.CONSUMED if passage.used else MaskFate.DROPPED
+
+
+def _step(passage: Passage, path: str, fate: MaskFate, result: Any, depth: int) -> MaskStep:
+    layer = passage.layer
+    shape = next((tuple(t.shape) for t in tensors_in(result)), ())
+    warned = bool(passage.masks) and not layer.supports_masking
+    operation = type(layer).__name__
+    detail = _detail(passage, path, fate, warned)
+    return MaskStep(path, layer.name, operation, fate, passage.arrived, passage.partly, warned, detail, shape, depth)
+
+
+def _detail(passage: Passage, path: str, fate: MaskFate, warned: bool) -> str:
+    who = f"{path} ({type(passage.layer).__name__})"
+    if fate is MaskFate.IGNORED:
+        return f"{who} passes the mask on but works across positions without it"
+    if fate is not MaskFate.DROPPED:
+        remarks = ["one of its inputs carries no mask"] if passage.partly else []
+        remarks += ["takes the mask off its input, so other readers get none"] if passage.taken_off else []
+        return "; ".join(remarks)
+    if warned:
+        return f"{who} does not support masking and drops the mask (Keras warns of it)"
+    if passage.partly:
+        return f"{who} drops the mask without a warning, because one of its inputs carries none"
+    return f"{who} drops the mask without a warning"
+
+
+def _mixes(passage: Passage, result: Any, function: Function) -> bool:
+    """Whether a change of the last position of the input reaches other positions of the result."""
+    outputs, masks = list(tensors_in(result)), passage.masks
+    length = masks[0].shape[1] if masks and len(masks[0].shape) > 1 else 0
+    if not length or not outputs or len(outputs[0].shape) < 2 or outputs[0].shape[1] != length:
+        return False
+    changed = [_moved(t, length) for t in passage.data]
+    if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(passage.kwargs)):
+        return False
+    try:
+        again = function(*pack_like(passage.args, changed), **passage.kwargs)
+    except Exception:  # a layer may refuse any second call; then nothing is known
+        return False
+    before, after = read(outputs[0]), read(next(tensors_in(again)))
+    return before.shape == after.shape and not np.array_equal(before[:, :-1], after[:, :-1], equal_nan=True)
+
+
+def _moved(tensor: Any, length: int) -> Any:
+    value = read(tensor)
+    if value.ndim < 2 or value.shape[1] != length or not np.issubdtype(value.dtype, np.floating):
+        return None
+    value = value.copy()
+    noise = np.random.default_rng(0).standard_normal(value[:, -1].shape)
+    value[:, -1] += noise.astype(value.dtype)
+    return replaced(tensor, value)

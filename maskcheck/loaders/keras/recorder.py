@@ -1,0 +1,225 @@
+"""Turns watched calls into sites and tensors, and follows the mask from layer to layer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from maskcheck.core.model import Array
+from maskcheck.core.trace import OperationKind, Site
+from maskcheck.loaders.keras.attention import weights_of
+from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes, split_arguments
+from maskcheck.loaders.keras.frames import user_line
+from maskcheck.loaders.keras.hooks import Function
+from maskcheck.loaders.keras.journey import Diary, Passage
+from maskcheck.loaders.keras.kinds import layer_kind, operator_kind
+from maskcheck.loaders.keras.ledger import Call, Ledger
+from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
+from maskcheck.loaders.keras.uses import Uses
+
+_SIZES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
+
+
+class Recorder:
+    """A ``hooks.Watcher``. Layers of Keras itself are one site each; models and layers of others are looked into.
+
+    ``diary`` and ``uses`` are kept where they are given; ``attention`` says whether attention weights are recomputed.
+    """
+
+    def __init__(
+        self,
+        patches: Mapping[str, Array],
+        wanted: Collection[str] | None,
+        *,
+        diary: Diary | None = None,
+        uses: Uses | None = None,
+        attention: bool = False,
+    ) -> None:
+        self.ledger = Ledger(patches, wanted)
+        self.attention: dict[str, Array] = {}
+        self._diary = diary
+        self._uses = uses
+        self._weights = attention
+        self._path: list[tuple[str, str]] = []
+        self._root = True
+        self._closed = 0
+
+    def feed(self, name: str, tensor: Any) -> Any:
+        """Enter a model input; returns the tensor to run the model on."""
+        with self._unwatched():
+            tensor = self.ledger.feed(name, tensor)
+        if self._uses is not None:
+            self._uses.start(name, len(tensor.shape))
+        return tensor
+
+    # ------------------------------------------------------------------ what is watched
+
+    def layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._closed or _symbolic(args, kwargs):
+            return function(*args, **kwargs)
+        if self._root:
+            self._root = False
+            return self._opened(layer, function, args, kwargs, None)
+        if not opens(layer):
+            return self._whole_layer(layer, function, args, kwargs)
+        passage = self._passage(layer, args, kwargs) if self._diary is not None else None
+        self._path.append((layer.name, type(layer).__name__))
+        try:
+            return self._opened(layer, function, args, kwargs, passage)
+        finally:
+            self._path.pop()
+
+    def operation(self, operation: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._closed or _symbolic(args, kwargs):
+            return function(*args, **kwargs)
+        name = type(operation).__name__
+        kind = operator_kind(name)
+        call = self._call(operation.name, name, kind, layer_attributes(operation))
+        return self._whole(call, function, args, kwargs)
+
+    def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._closed or self._root:
+            return function(*args, **kwargs)
+        return self._whole(self._call(name, name, OperationKind.SUBGRAPH, {}), function, args, kwargs)
+
+    def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
+        if self._closed or self._root:
+            return function()
+        result = function()
+        with self._unwatched():
+            return self._operator_result(name, arguments, result)
+
+    def _operator_result(self, name: str, arguments: tuple[Any, ...], result: Any) -> Any:
+        operands = list(tensors_in(split_arguments(arguments)[0]))
+        inputs = self.ledger.keys(operands)
+        outputs = list(tensors_in(result)) if result is not None else []
+        if not inputs or not outputs:
+            return result
+        kind = OperationKind.SHAPE if name in _SIZES else operator_kind(name)
+        if self._uses is not None and self._uses.table(name, arguments, self.ledger) is not None:
+            kind = OperationKind.EMBEDDING
+        call = replace(self._call(name, name, kind, operator_attributes(name, arguments)), source=user_line())
+        site, values = self.ledger.write(call, inputs, outputs)
+        if self._uses is not None and site is not None:
+            self._uses.operator(site, arguments, self.ledger)
+        if self._diary is not None and site is not None:
+            self._diary.operator(site, operands, values, len(self._path))
+        return _repacked(result, values)
+
+    # ------------------------------------------------------------------ calls that are one site
+
+    def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        kind = layer_kind(layer)
+        call = self._call(layer.name, type(layer).__name__, kind, layer_attributes(layer))
+        passage = self._passage(layer, args, kwargs)
+        with self._unwatched():
+            weights = weights_of(passage, function) if self._weights and kind is OperationKind.ATTENTION else None
+            result = function(*args, **kwargs)
+            outputs = list(tensors_in(result))
+            inputs = self.ledger.keys((*passage.data, *(passage.masks if passage.used else ()), *passage.given))
+            site, values = self.ledger.write(call, inputs, outputs)
+            made = self._new_masks(call, passage, outputs)
+            if site is not None and weights is not None:
+                self.attention[site.name] = weights
+            if self._diary is not None and site is not None:
+                self._diary.layer(passage, site.name, result, values, function, len(self._path))
+        if self._uses is not None and site is not None:
+            self._uses.layer(layer, site, made, self.ledger.keys(passage.given))
+        return _repacked(result, values)
+
+    def _whole(self, call: Call, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        operands = list(tensors_in((args, kwargs)))
+        with self._unwatched():
+            result = function(*args, **kwargs)
+            outputs = list(tensors_in(result))
+            site, values = self.ledger.write(call, self.ledger.keys(operands), outputs)
+            if site is not None and self._diary is not None:
+                self._diary.operator(site, operands, values, len(self._path))
+        if self._uses is not None and site is not None:
+            self._uses.other(site)
+        return _repacked(result, values)
+
+    def _new_masks(self, call: Call, passage: Passage, outputs: list[Any]) -> Site | None:
+        """Masks that the layer made: from those that arrived, or from what it read."""
+        sources = self.ledger.keys(passage.masks) or self.ledger.keys(passage.data)
+        mask = Call(f"{call.path}/mask", "compute_mask", OperationKind.ELEMENTWISE, call.module, call.module_class)
+        return self.ledger.write_masks(mask, sources, outputs)
+
+    # ------------------------------------------------------------------ calls that are looked into
+
+    def _opened(
+        self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], passage: Passage | None
+    ) -> Any:
+        """Record what happens inside; where that does not lead to the result, the call as a whole is a site as well."""
+        mark = self._diary.mark() if self._diary is not None else 0
+        result = function(*args, **kwargs)
+        with self._unwatched():
+            outputs = list(tensors_in(result))
+            missing = [t for t in outputs if self.ledger.key(t) is None]
+            if missing:
+                name = "/".join(n for n, _ in self._path) or layer.name
+                call = Call(name, type(layer).__name__, OperationKind.OTHER, name, type(layer).__name__)
+                _, values = self.ledger.write(call, self.ledger.keys(tensors_in((args, kwargs))), missing)
+                queue = iter(values)
+                outputs = [next(queue) if self.ledger.key(t) is None else t for t in outputs]
+                result = _repacked(result, outputs)
+            if passage is not None and self._diary is not None:
+                path = "/".join(n for n, _ in self._path)
+                maker = next((m for t in outputs if (m := self.ledger.maker(t))), path)
+                self._diary.enclosing(mark, passage, path, maker, result, len(self._path) - 1)
+        return result
+
+    # ------------------------------------------------------------------ helpers
+
+    def _passage(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage:
+        """What goes into a layer call: tensors, masks beside them, and masks given by hand."""
+        names = tuple(inspect.signature(layer.call).parameters)
+        positional = dict(zip(names, args, strict=False))
+        everything = {**positional, **kwargs}
+        given = [t for n, v in everything.items() if _is_mask(n) for t in tensors_in(v)]
+        data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
+        beside = tuple(mask_of(t) for t in data)
+        passage = Passage(layer, tuple(data), beside, tuple(given), any(map(_is_mask, names)), args, kwargs)
+        if self._diary is not None:
+            self._diary.meet(passage)
+        return passage
+
+    def _call(self, name: str, operation: str, kind: OperationKind, attributes: Mapping[str, Any]) -> Call:
+        module = "/".join(n for n, _ in self._path) or None
+        owner = self._path[-1][1] if self._path else None
+        return Call(f"{module}/{name}" if module else name, operation, kind, module, owner, None, attributes)
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        self._closed += 1
+        try:
+            yield
+        finally:
+            self._closed -= 1
+
+
+def opens(layer: Any) -> bool:
+    """Whether a layer is looked into: models, and whatever computes with code that is not Keras's own."""
+    keras = import_module("keras")
+    module = type(layer).call.__module__ or ""
+    return isinstance(layer, keras.Model) or module.split(".")[0] != "keras"
+
+
+def _is_mask(name: str) -> bool:
+    return name == "mask" or name.endswith("_mask")
+
+
+def _symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return any(is_symbolic(leaf) for leaf in leaves((args, kwargs)))
+
+
+def _repacked(result: Any, values: list[Any]) -> Any:
+    """The result with its tensors replaced, in order."""
+    if is_tensor(result):
+        return values[0]
+    queue = iter(values)
+    return pack_like(result, [next(queue) if is_tensor(leaf) else leaf for leaf in leaves(result)])

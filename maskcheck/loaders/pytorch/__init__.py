@@ -1,0 +1,1 @@
+"""PyTorch: live modules, exported programs, TorchScript and weights, traced operator by operator."""

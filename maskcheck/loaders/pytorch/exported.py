@@ -1,0 +1,150 @@
+"""``torch.export`` archives (.pt2), walked node by node, each with the source line it was exported from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from maskcheck.core.errors import LoadError
+from maskcheck.core.model import TensorSpec
+from maskcheck.core.settings import Settings
+from maskcheck.core.trace import SourceLine
+from maskcheck.loaders.pytorch.arrays import dtype_name
+from maskcheck.loaders.pytorch.checkpoint import digest
+from maskcheck.loaders.pytorch.frames import is_own
+from maskcheck.loaders.pytorch.model import TorchModel
+from maskcheck.loaders.pytorch.recorder import Place, Recorder
+from maskcheck.loaders.pytorch.safety import check_archive, require_torch
+from maskcheck.loaders.pytorch.signature import Binding
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\n\s*(?P<text>[^\n]*)')
+_ROWS, _LENGTH = 3, 12
+
+
+def load(path: Path, settings: Settings) -> TorchModel:
+    """Open an exported program, after a look at what loading it would run. Raises ``LoadError``."""
+    require_torch()
+    if not settings.trust:
+        check_archive(path)
+    import torch
+
+    try:
+        program = torch.export.load(str(path))
+        module = program.module()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise LoadError(f"{path}: torch cannot load the exported program: {reason}", hint="Export it again.") from error
+    return ExportedModel(path, program, module)
+
+
+class ExportedModel(TorchModel):
+    """An exported program: run as torch runs it, traced by interpreting its graph."""
+
+    def __init__(self, path: Path, program: Any, module: Any) -> None:
+        nodes = [n for n in module.graph.nodes if n.op == "placeholder"]
+        values = {n.name: n.meta["val"] for n in program.graph.nodes if n.op == "placeholder" and "val" in n.meta}
+        self._program_binding = _binding(module, program, [n.target for n in nodes], values)
+        specs = _specs(self._program_binding.inputs, values)
+        super().__init__(
+            module,
+            _PREBOUND,
+            path=str(path),
+            format="pt2",
+            sha256=digest(path),
+            size_bytes=path.stat().st_size,
+            specs=specs,
+        )
+
+    def _bind(self, examples: Any) -> Binding:
+        return self._program_binding
+
+    def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
+        from torch.fx import Interpreter
+
+        class Walk(Interpreter):
+            def run_node(self, n: Any) -> Any:
+                recorder.place = place_of(n)
+                return super().run_node(n)
+
+        binding = self._binding
+
+        def call(tensors: Mapping[str, Any]) -> Any:
+            leaves = [
+                value if name is None else tensors[name]
+                for name, value in zip(binding.names, binding.fixed, strict=True)
+            ]
+            return Walk(self.target).run(*leaves)
+
+        return call
+
+
+_PREBOUND = object()
+
+
+def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, Any]) -> Binding:
+    """Inputs named as in the graph, with the examples saved beside it or made up from the declared shapes."""
+    import torch
+    from torch.utils import _pytree as pytree
+
+    if program.example_inputs is not None:
+        leaves, spec = pytree.tree_flatten(program.example_inputs)
+    else:
+        leaves, spec = [_made_up(values.get(name)) for name in names], program.call_spec.in_spec
+    named = [name if isinstance(leaf, torch.Tensor) else None for name, leaf in zip(names, leaves, strict=True)]
+    inputs = {name: leaf for name, leaf in zip(named, leaves, strict=True) if name is not None}
+    return Binding(_call_program(module), inputs, leaves, named, spec)
+
+
+def _call_program(module: Any) -> Callable[..., Any]:
+    return lambda *args, **kwargs: module(*args, **kwargs)
+
+
+def _made_up(value: Any) -> Any:
+    """An example of a declared shape: three rows, twelve along whatever else is variable."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return value
+    sizes = [s if isinstance(s, int) else (_ROWS if i == 0 else _LENGTH) for i, s in enumerate(value.shape)]
+    return torch.ones(sizes, dtype=value.dtype)
+
+
+def _specs(inputs: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
+    """Declared shapes with their symbols; the symbol of the first axis is the batch."""
+    import torch
+
+    found = []
+    batch: str | None = None
+    for name, example in inputs.items():
+        value = values.get(name)
+        shape: list[int | str | None] = list(example.shape)
+        if isinstance(value, torch.Tensor):
+            shape = [s if isinstance(s, int) else str(s) for s in value.shape]
+        if batch is None and shape and isinstance(shape[0], str):
+            batch = shape[0]
+        found.append(TensorSpec(name, dtype_name(example), tuple("batch" if s == batch and s else s for s in shape)))
+    return tuple(found)
+
+
+def place_of(node: Any) -> Place:
+    """Module, class and source line that the exporter noted for a graph node."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path, kind = stack[-1] if stack else ("", None)
+    name = getattr(kind, "__name__", None) or (str(kind).rpartition(".")[2] if kind else None)
+    return Place(_plain(path), name, _source(node.meta.get("stack_trace") or ""))
+
+
+def _plain(path: str) -> str:
+    """``L['self'].encoder`` and ``encoder@1`` as ``encoder``."""
+    return re.sub(r"^L\['self'\]\.?", "", path).partition("@")[0]
+
+
+def _source(stack: str) -> SourceLine | None:
+    """The innermost frame of the user's own code."""
+    frames = [m for m in _FRAME.finditer(stack) if is_own(m["file"])]
+    if not frames:
+        return None
+    last = frames[-1]
+    return SourceLine(last["file"], int(last["line"]), last["function"], last["text"].strip() or None)

@@ -1,0 +1,407 @@
+"""Records one run of a PyTorch program operator by operator, with chosen results replaced.
+
+Operators are seen below the Python code, by a dispatch mode, so views, in-place operators and whatever a library calls are
+all met. A function mode above it keeps a few calls whole that torch would take apart (see ``units``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from maskcheck.core.model import Array
+from maskcheck.core.trace import OperationKind, Site, SourceLine, Trace
+from maskcheck.loaders.pytorch.arrays import like, to_numpy
+from maskcheck.loaders.pytorch.attributes import arguments, mutated, settings
+from maskcheck.loaders.pytorch.frames import source_line
+from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
+from maskcheck.loaders.pytorch.kinds import SIZED_LIKE, base_name, kind_of
+from maskcheck.loaders.pytorch.modules import ModuleStack
+from maskcheck.loaders.pytorch.units import (
+    ATTENTION,
+    attention_settings,
+    attention_weights,
+    unit_arguments,
+    unit_name,
+)
+
+_FIRST_OUTPUT = (OperationKind.NORMALIZATION, OperationKind.ATTENTION)
+"""Kinds whose further outputs are statistics that only training reads."""
+
+_OVERWRITES = frozenset({"copy", "fill", "zero", "uniform", "normal", "exponential", "bernoulli"})
+"""In-place operators that read nothing of what they change."""
+
+_COMPARES = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+
+
+@dataclass(slots=True)
+class Scalars:
+    """Python numbers that operators were given, over all recordings: those that change come from sizes."""
+
+    seen: dict[str, float] = field(default_factory=dict)
+    varying: set[str] = field(default_factory=set)
+
+    def note(self, key: str, value: float) -> None:
+        if self.seen.setdefault(key, value) != value:
+            self.varying.add(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operator was called, when something other than the Python stack knows it better."""
+
+    module: str | None
+    module_class: str | None
+    source: SourceLine | None
+
+
+@dataclass(slots=True)
+class Recorder:
+    """One recording. ``constants`` names weights by the identity of their memory; ``record`` is as in ``Model.trace``."""
+
+    modules: ModuleStack
+    constants: Mapping[int, str]
+    scalars: Scalars
+    patches: Mapping[str, Array] = field(default_factory=dict)
+    record: Collection[str] | None = None
+    place: Place | None = None
+    sites: list[Site] = field(default_factory=list)
+    tensors: dict[str, Array] = field(default_factory=dict)
+    attention: dict[str, Array] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
+    outputs: dict[str, Array] = field(default_factory=dict)
+    _identities: Identities = field(default_factory=Identities)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _shared: dict[int, list[str]] = field(default_factory=dict)
+    _silent: int = 0
+
+    # ------------------------------------------------------------------ the recording as a whole
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        call: Callable[[Mapping[str, Any]], Any],
+        flatten: Callable[[Any], Mapping[str, Any]],
+    ) -> Trace:
+        """Call ``call`` with ``inputs`` (patched) and record it; ``flatten`` names the tensors of what it returns."""
+        import torch
+
+        given = {name: self._input(name, tensor) for name, tensor in inputs.items()}
+        fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            with torch.no_grad(), self.modules.hooked(), _function_mode(self), _dispatch_mode(self):
+                result = call(given)
+                with self._silence():
+                    for name, tensor in flatten(result).items():
+                        self._output(name, tensor)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fast)
+        return self._trace()
+
+    def _trace(self) -> Trace:
+        varying = {k for k in self.scalars.varying if k in self.levels}
+        shapes = {k for k, level in self.levels.items() if level is Level.SHAPE} | varying
+        constants = {k for k, level in self.levels.items() if level is Level.CONSTANT} - varying
+        return Trace(
+            tuple(self.sites),
+            self.tensors,
+            self.outputs,
+            frozenset(shapes),
+            frozenset(constants),
+            self.attention,
+        )
+
+    def _input(self, name: str, tensor: Any) -> Any:
+        self.tensors[name] = np.array(to_numpy(tensor), copy=True)
+        self.levels[name] = Level.DATA
+        if name in self.patches:
+            tensor = like(self.patches[name], tensor)
+        self._identities.register(tensor, name, Level.DATA)
+        return tensor
+
+    def _output(self, name: str, tensor: Any) -> None:
+        """Outputs are sites of their own, which move a tensor under the output's name."""
+        known = self._known(tensor)
+        self.sites.append(Site(f"output:{name}", "output", OperationKind.LAYOUT, (known.key,), (name,)))
+        self.outputs[name] = self.tensors[name] = np.array(to_numpy(tensor), copy=True)
+        self.levels.setdefault(name, known.level)
+
+    # ------------------------------------------------------------------ one operator
+
+    def operator(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run and record one ATen operator."""
+        import torch
+
+        if self._silent:
+            return func(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            name = base_name(func._schema.name)
+            given = arguments(func, args, kwargs)
+            changed = mutated(func, args, kwargs)
+            skipped = {id(t) for t in changed} if name in _OVERWRITES else set()
+            # A tensor made from Python numbers is no more than those: sizes and constants.
+            made_here = name in ("lift_fresh", "lift")
+            reads = [] if made_here else [self._known(t) for t in _tensors((args, kwargs)) if id(t) not in skipped]
+            for tensor in changed:
+                self._detach(tensor)
+            result = func(*args, **kwargs)
+            kind = _kind(name, given, reads)
+            attributes = settings(name, given)
+            if kind is OperationKind.ATTENTION:
+                attributes |= attention_settings(given)
+            if kind is OperationKind.EMBEDDING and "rows" not in attributes:
+                attributes["rows"] = int(given["self"].shape[0])
+            made = self._made(name, kind, reads, given, attributes, result, changed)
+            if kind is OperationKind.ATTENTION:
+                self._weigh(self.sites[-1].name if self.sites else "", given)
+            return made
+
+    def unit(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run and record one call as a whole."""
+        with self._silence():
+            given = unit_arguments(name, args, kwargs)
+            reads = [self._known(t) for t in _tensors((args, kwargs))]
+            result = func(*args, **kwargs)
+            attributes = settings(name, given)
+            if name == ATTENTION:
+                attributes |= attention_settings(given)
+            made = self._made(name, kind_of(name), reads, given, attributes, result, [])
+            if name == ATTENTION:
+                self._weigh(self.sites[-1].name if self.sites else "", given)
+            return made
+
+    def _made(
+        self,
+        name: str,
+        kind: OperationKind,
+        reads: Sequence[Known],
+        given: Mapping[str, Any],
+        attributes: dict[str, Any],
+        result: Any,
+        changed: Sequence[Any],
+    ) -> Any:
+        """Note what an operator returned and give back what its readers are to see."""
+        from torch.utils import _pytree as pytree
+
+        leaves, shape = pytree.tree_flatten(result)
+        in_place = {id(t) for t in changed}
+        fresh = [
+            i for i, leaf in enumerate(leaves) if _is_tensor(leaf) and (id(leaf) in in_place or not self._same(leaf))
+        ]
+        if kind in _FIRST_OUTPUT:
+            fresh = fresh[:1]
+        extra = [t for t in changed if id(t) not in {id(x) for x in leaves}]
+        if not fresh and not extra:
+            return result
+        level = _level(name, kind, reads)
+        site, place = self._name(name)
+        keys: list[str] = []
+        for i, tensor in [*((i, leaves[i]) for i in fresh), *((None, t) for t in extra)]:
+            key = f"{site}.{len(keys)}" if keys else site
+            keys.append(key)
+            replaced = self._note(key, tensor, level, in_place=id(tensor) in in_place)
+            if i is not None:
+                leaves[i] = replaced
+        if level is not Level.CONSTANT:
+            scalars = self._scalar_keys(site, kind, name, given)
+            inputs = tuple(dict.fromkeys(k.key for k in reads)) + scalars
+            if name in _COMPARES:
+                attributes["compares"] = True
+            self.sites.append(
+                Site(
+                    site,
+                    f"aten.{name}",
+                    kind,
+                    inputs,
+                    tuple(keys),
+                    place.module or None,
+                    place.module_class,
+                    place.source,
+                    attributes,
+                )
+            )
+        return pytree.tree_unflatten(leaves, shape)
+
+    def _note(self, key: str, tensor: Any, level: Level, *, in_place: bool) -> Any:
+        """Keep the computed value, and put a patch in its place."""
+        self.levels[key] = level
+        if level is not Level.CONSTANT and (self.record is None or key in self.record):
+            self.tensors[key] = to_numpy(tensor)
+            own = storage_id(tensor)
+            if own is not None:
+                self._shared.setdefault(own, []).append(key)
+        if key in self.patches:
+            patch = like(self.patches[key], tensor)
+            if in_place:
+                self._detach(tensor)
+                tensor.copy_(patch)
+            else:
+                tensor = patch
+        if in_place:
+            self._identities.written(tensor, key, level)
+        else:
+            self._identities.register(tensor, key, level)
+        return tensor
+
+    def _detach(self, tensor: Any) -> None:
+        """Recorded arrays share memory with their tensors; copy those whose memory is about to change."""
+        for key in self._shared.pop(storage_id(tensor) or 0, ()):
+            self.tensors[key] = np.array(self.tensors[key], copy=True)
+
+    def _same(self, tensor: Any) -> bool:
+        """Whether a result is only another object for a tensor that is known already."""
+        return self._identities.current(tensor) is not None
+
+    def _scalar_keys(self, site: str, kind: OperationKind, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """Numbers an element-wise operator was given, as tensors: a size that Python computed looks so."""
+        if kind is not OperationKind.ELEMENTWISE or name == "to_copy":
+            return ()
+        found = []
+        for argument in ("other", "value", "exponent"):
+            number = given.get(argument)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                key = f"{site}:{argument}"
+                found.append(key)
+                self.levels[key] = Level.CONSTANT
+                self.scalars.note(key, number)
+                if self.record is None or key in self.record:
+                    self.tensors[key] = np.asarray(number)
+        return tuple(found)
+
+    def _weigh(self, site: str, given: Mapping[str, Any]) -> None:
+        if self.record is None and site:
+            weights = attention_weights(given)
+            if weights is not None:
+                self.attention[site] = weights
+
+    # ------------------------------------------------------------------ names
+
+    def _known(self, tensor: Any) -> Known:
+        """The key of a tensor that an operator reads."""
+        known = self._identities.current(tensor)
+        if known is not None:
+            return known
+        storage = self._identities.storage(tensor)
+        if storage is not None and storage.latest is not None:
+            base = storage.views.get(geometry(tensor), storage.latest)
+            parts = [(base.key, base.level), *storage.writes[base.version :]]
+            return self._synthetic("slice_scatter" if len(parts) > 1 else "view", tensor, parts)
+        name = self.constants.get(storage_id(tensor) or 0)
+        if name is not None:
+            self.levels.setdefault(name, Level.CONSTANT)
+            self._identities.register(tensor, name, Level.CONSTANT)
+            return self._identities.current(tensor) or Known(name, Level.CONSTANT, 0)
+        return self._synthetic("untracked", tensor, [])
+
+    def _synthetic(self, name: str, tensor: Any, parts: Sequence[tuple[str, Level]]) -> Known:
+        """A site for a tensor that changed without an operator making it: another view was written, or it came from
+        outside.
+        """
+        site, place = self._name(name)
+        level = max((level for _, level in parts), default=Level.DATA)
+        self._note(site, tensor, level, in_place=False)
+        if level is not Level.CONSTANT:
+            self.sites.append(
+                Site(
+                    site,
+                    f"aten.{name}",
+                    kind_of(name),
+                    tuple(dict.fromkeys(key for key, _ in parts)),
+                    (site,),
+                    place.module or None,
+                    place.module_class,
+                    place.source,
+                )
+            )
+        return self._identities.current(tensor) or Known(site, level, 0)
+
+    def _name(self, operator: str) -> tuple[str, Place]:
+        """A name that is the same in every run: module and call, operator, line, and how many came before it there."""
+        if self.place is not None:
+            place, label = self.place, self.place.module or ""
+        else:
+            call = self.modules.current
+            place, label = Place(call.path, call.kind, source_line("run")), call.label
+        text = f"{label}/{operator}" if label else operator
+        if place.source is not None:
+            text += f":{place.source.line}"
+        count = self._counts[text]
+        self._counts[text] += 1
+        return (text if count == 0 else f"{text}#{count}"), place
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        self._silent += 1
+        try:
+            yield
+        finally:
+            self._silent -= 1
+
+    @property
+    def silent(self) -> bool:
+        return self._silent > 0
+
+
+def _kind(name: str, given: Mapping[str, Any], reads: Sequence[Known]) -> OperationKind:
+    """The kind of an operator; rows of a weight picked by data are an embedding, however they are picked."""
+    if name in ("index", "index_select") and len(reads) == 2 and reads[0].level is Level.CONSTANT:
+        first = given.get("indices", [given.get("index")])[0]
+        rows = first is not None and not first.dtype.is_floating_point and str(first.dtype) != "torch.bool"
+        if rows and reads[1].level is Level.DATA and given["self"].ndim == 2 and given.get("dim", 0) == 0:
+            return OperationKind.EMBEDDING
+    return kind_of(name, along=not _is_tensor(given.get("other")))
+
+
+def _level(name: str, kind: OperationKind, reads: Sequence[Known]) -> Level:
+    if kind is OperationKind.RANDOM:
+        return Level.DATA
+    if name in SIZED_LIKE or not reads:
+        return Level.SHAPE
+    return max(known.level for known in reads)
+
+
+def _is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    """All tensors in nested arguments, in order."""
+    if _is_tensor(value):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def _dispatch_mode(recorder: Recorder) -> Any:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Operators(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return recorder.operator(func, args, kwargs or {})
+
+    return Operators()
+
+
+def _function_mode(recorder: Recorder) -> Any:
+    from torch.overrides import TorchFunctionMode
+
+    class Units(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = None if recorder.silent else unit_name(func)
+            if name is None:
+                return func(*args, **(kwargs or {}))
+            return recorder.unit(name, func, args, kwargs or {})
+
+    return Units()

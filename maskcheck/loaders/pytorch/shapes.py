@@ -1,0 +1,86 @@
+"""Which axes of a model's inputs may change, found by calling it with other sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from maskcheck.core.model import TensorSpec
+from maskcheck.loaders.pytorch.arrays import dtype_name
+
+Axes = frozenset[tuple[str, int]]
+Accepts = Callable[[Mapping[str, Any]], bool]
+
+
+def describe(inputs: Mapping[str, Any], accepts: Accepts) -> tuple[TensorSpec, ...]:
+    """Specifications of ``inputs``, with symbols where another size is accepted as well.
+
+    Axes of one size change together. The batch is the first axis, or wherever its size stands in the other inputs.
+    """
+    shapes: dict[str, list[int | str | None]] = {name: list(t.shape) for name, t in inputs.items()}
+    batch = _batch(inputs)
+    if batch and _varies(inputs, batch, accepts):
+        _label(shapes, batch, "batch")
+    symbols = 0
+    free = {(name, a) for name, t in inputs.items() for a in range(t.ndim) if (name, a) not in batch}
+    for size in dict.fromkeys(
+        inputs[n].shape[a] for n, a in sorted(free, key=lambda x: (list(inputs).index(x[0]), x[1]))
+    ):
+        for group in _groups(inputs, {(n, a) for n, a in free if inputs[n].shape[a] == size}):
+            if size > 1 and _varies(inputs, group, accepts):
+                _label(shapes, group, "seq" if not symbols else f"seq_{symbols + 1}")
+                symbols += 1
+                break
+    return tuple(TensorSpec(name, dtype_name(t), tuple(shapes[name])) for name, t in inputs.items())
+
+
+def _batch(inputs: Mapping[str, Any]) -> Axes:
+    """The batch axis of every input: the first, unless the other inputs show its size elsewhere."""
+    ranked = sorted((t.ndim, i, t) for i, t in enumerate(inputs.values()) if t.ndim)
+    if not ranked:
+        return frozenset()
+    size = ranked[0][2].shape[0]
+    found = set()
+    for name, t in inputs.items():
+        axis = next((a for a in range(t.ndim) if t.shape[a] == size), None)
+        if axis is not None and (axis == 0 or axis == 1):
+            found.add((name, axis))
+    return frozenset(found)
+
+
+def _groups(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> Iterable[Axes]:
+    """Axes of one size, all together; then, in case two of them are equal by chance, only each input's first."""
+    yield frozenset(axes)
+    first = {n: min(a for m, a in axes if m == n) for n, _ in axes}
+    if len(first) < len(axes):
+        yield frozenset(first.items())
+        last = {n: max(a for m, a in axes if m == n) for n, _ in axes}
+        yield frozenset(last.items())
+    if len(axes) > 1:
+        for name, axis in sorted(axes):
+            yield frozenset({(name, axis)})
+
+
+def _varies(inputs: Mapping[str, Any], axes: Axes, accepts: Accepts) -> bool:
+    size = next(inputs[n].shape[a] for n, a in axes)
+    tried = dict.fromkeys(s for s in (size + 1, size - 1, 2 * size, size // 2) if s > 0 and s != size)
+    return any(accepts(resized(inputs, axes, s)) for s in tried)
+
+
+def resized(inputs: Mapping[str, Any], axes: Axes, size: int) -> dict[str, Any]:
+    """The inputs with the given axes brought to ``size``, by repeating or dropping their ends."""
+    import torch
+
+    changed = {}
+    for name, tensor in inputs.items():
+        for axis in sorted(a for n, a in axes if n == name):
+            tensor = tensor.index_select(axis, torch.arange(size, device=tensor.device) % tensor.shape[axis])
+        if tensor.ndim == 1 and not tensor.is_floating_point() and tensor.dtype != torch.bool:
+            tensor = tensor.clamp(max=max(size, 1)) if (name, 0) not in axes else tensor
+        changed[name] = tensor
+    return changed
+
+
+def _label(shapes: dict[str, list[int | str | None]], axes: Axes, symbol: str) -> None:
+    for name, axis in axes:
+        shapes[name][axis] = symbol

@@ -1,0 +1,97 @@
+"""The same twins in another precision: rounding shrinks by nine orders of magnitude in float64, a leak stays what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from maskcheck.core.errors import MaskcheckError, RunError
+from maskcheck.core.model import Model
+from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.probe.compare import difference
+from maskcheck.probe.observe import Observation
+from maskcheck.probe.runner import Call, Runner
+from maskcheck.probe.twins.bench import Bench
+
+_HALF = ("float16", "bfloat16")
+_NEAR = 30.0
+"""Differences within this factor of the tolerance, on either side, are worth settling."""
+
+_SHRINKS = 1e-3
+"""Rounding is left behind by a factor of 1e-9 in float64, and 1e-4 from half to single; a leak by none."""
+
+_VISIBLE = 1e-5
+"""Standard deviations that a difference in the wider precision must have to be called a leak hidden by rounding."""
+
+
+def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Observation]:
+    """Settle what is near the noise floor; half-precision models are always looked at in single precision."""
+    half = bench.model.info.precision in _HALF
+    doubtful = [o for o in observations if o.row.domain == bench.domain and _doubtful(o.row)]
+    gating = bench.gating(TwinKind.PRECISION)
+    wider = "float32" if half else "float64"
+    if not half and not doubtful:
+        yield bench.untested(TwinKind.PRECISION, wider, "every difference is far from the noise floor", gating=gating)
+        return
+    try:
+        model = bench.model.recast(wider)
+    except MaskcheckError:
+        model = None
+    if model is None:
+        yield bench.untested(TwinKind.PRECISION, wider, f"no runtime here takes the model in {wider}", gating=gating)
+        return
+    try:
+        yield Observation(_judged(bench, model, wider, gating))
+    except RunError as error:
+        yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
+    finally:
+        model.close()
+
+
+def _doubtful(row: PassportRow) -> bool:
+    """A length or mates row whose difference is of the size of its tolerance."""
+    if row.twin not in (TwinKind.LENGTH, TwinKind.MATES) or row.status is Status.UNTESTED or not row.gating:
+        return False
+    return any(o.tolerance / _NEAR < o.difference < o.tolerance * _NEAR for o in row.outputs)
+
+
+def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> PassportRow:
+    runner = Runner(model, bench.contract)
+    worst = 0.0
+    for valid, totals in bench.plan.cases[:3]:
+        rows = bench.rows if valid == bench.plan.valid else bench.source.rows(runner.batch_size(2), valid, 60)
+        reference = runner.valid(
+            bench.base if bench.plan.fixed else Call(rows, replace(bench.base.padding, totals=valid))
+        )
+        answers = runner.valid(bench.padded(rows, totals))
+        worst = max([worst, *(difference(reference[n], answers[n]) for n in bench.judge.reacting)])
+    deployed = max((floor.tolerance for floor in bench.judge.noise.floors.values()), default=0.0)
+    limit = max(_VISIBLE if wider == "float64" else 10 * _VISIBLE, deployed * _SHRINKS)
+    leaky = not worst <= limit
+    reason = f"{worst:.1g} sd apart in {wider}: " + ("a leak, not rounding" if leaky else "what is left was rounding")
+    return PassportRow(TwinKind.PRECISION, wider, bench.domain, Status.LEAKY if leaky else Status.CLEAN, gating, reason)
+
+
+def settled(observations: Sequence[Observation], domain: str) -> list[Observation]:
+    """Let float64 decide the doubtful rows of a domain: rounding is no leak, and a leak below the noise is one."""
+    decided = next(
+        (
+            o.row
+            for o in observations
+            if o.row.twin is TwinKind.PRECISION and o.row.domain == domain and o.row.variant == "float64"
+        ),
+        None,
+    )
+    if decided is None or decided.status is Status.UNTESTED:
+        return list(observations)
+    return [_settle(o, decided) if o.row.domain == domain and _doubtful(o.row) else o for o in observations]
+
+
+def _settle(observation: Observation, decided: PassportRow) -> Observation:
+    """Only length twins were repeated in float64; the mates' leak is left as it was measured."""
+    row = observation.row
+    if row.twin is not TwinKind.LENGTH or row.status is decided.status:
+        return observation
+    if row.status is Status.LEAKY:
+        return Observation(replace(row, status=Status.CLEAN, reason="rounding: it vanishes in float64"))
+    return Observation(replace(row, status=Status.LEAKY, reason="below the noise floor, but the same in float64"))

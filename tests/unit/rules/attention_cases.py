@@ -1,0 +1,160 @@
+"""Attention: one leak and one near miss for each rule."""
+
+from __future__ import annotations
+
+from maskcheck.core.contract import Conflict, Role
+from maskcheck.core.model import StaticFact
+from maskcheck.core.trace import OperationKind as Kind
+from tests.unit.rules.scene import case, step, t, weight
+
+SCORES = t("BHTT")
+MASKED = t("BHTT", mask_reaches=True)
+MASK = t("B11T", mask_reaches=True, dtype="bool")
+KEYS = {"tensors": {"scores": SCORES, "mask": MASK}}
+SOFTMAX = {
+    "operation": "Softmax",
+    "kind": Kind.SOFTMAX,
+    "reads": (SCORES,),
+    "makes": (SCORES,),
+    "attributes": {"axis": -1},
+}
+WITH_MASK = {**SOFTMAX, "reads": (MASKED,), "mass": (0.4, 0.3), "axis": "none"}
+FUSED = {"operation": "Attention", "kind": Kind.ATTENTION, "reads": (t("BTD"), weight()), "makes": (t("BTD"),)}
+STATES = t("BTD")
+
+
+def join(operation: str, **attributes: float) -> tuple[object, ...]:
+    """A site that puts the mask onto the scores, before the softmax."""
+    return (step(operation, Kind.ELEMENTWISE, ("scores", "mask"), ("in0",), **attributes),)
+
+
+AFTER = step("Mul", Kind.ELEMENTWISE, ("out0", "mask"), ("masked",))
+RETURN = step("MatMul", Kind.MATMUL, ("out0", "values"), ("context",))
+
+CASES = (
+    case("MC201", {**SOFTMAX, "roles": (Role.TOKENS,)}, {"leaks": "s"}, "MC217", "no padding mask"),
+    case(
+        "MC202",
+        {**WITH_MASK, "conflicts": (Conflict("mask", "inverted-polarity", "1 means padding"),)},
+        {"conflicts": ()},
+        "MC207",
+        "1 means padding.",
+    ),
+    case("MC202", {**WITH_MASK, "dead": (0.1, 0.9)}, {"dead": (0.9,)}, "MC207", "inverted"),
+    case("MC203", {**SOFTMAX, "attributes": {"axis": 2}}, {"attributes": {"axis": 3}}, "MC205", "queries (axis 2)"),
+    case("MC203", {**SOFTMAX, "attributes": {"axis": 0}}, {"attributes": {"axis": 3}}, "MC205", "rows of the batch"),
+    case("MC204", {**WITH_MASK, "axis": "queries"}, {"axis": "none"}, "MC207", "query axis"),
+    case("MC205", SOFTMAX, {"roles": (Role.TOKENS,)}, "MC201", "'mask'"),
+    case("MC206", {**WITH_MASK, "mass": (2e-4, 1e-4)}, {"mass": (0.2, 0.1)}, "MC207", "0.0002"),
+    case(
+        "MC206",
+        {**WITH_MASK, **KEYS, "up": join("Where", fill=-1e-9)},
+        {"up": join("Add")},
+        "MC207",
+        "-1e-09, which does not remove them",
+    ),
+    case(
+        "MC206",
+        {**WITH_MASK, "static": (StaticFact("weak-fill", "/softmax_origin", "Where fills with -10"),)},
+        {"static": (StaticFact("weak-fill", "/elsewhere", "Where fills with -10"),)},
+        "MC207",
+        "fills with -10.",
+    ),
+    case("MC207", {**WITH_MASK, **KEYS, "up": join("Add")}, {"mass": (0.0, 0.0)}, "MC999", "40% of the weight"),
+    case("MC208", {**WITH_MASK, "leaks": "clsk"}, {"leaks": "cls"}, "MC207", "changes nothing"),
+    case(
+        "MC209",
+        {**SOFTMAX, "tensors": {"mask": MASK}, "down": (AFTER, RETURN)},
+        {"down": (RETURN,)},
+        "MC205",
+        "denominator",
+    ),
+    case("MC210", {**WITH_MASK, "mass": (0.25, 0.25)}, {"mass": (0.25, 0.21)}, "MC207", "25%"),
+    case("MC210", {**WITH_MASK, "up": (step("BitwiseNot", Kind.ELEMENTWISE),)}, {"up": ()}, "MC207", "bit by bit"),
+    case("MC211", {**SOFTMAX, "leaks": "m"}, {"leaks": "cm"}, "MC205", "across the rows"),
+    case(
+        "MC211",
+        {**SOFTMAX, "reads": (t("RTB", mask_reaches=True),), "leaks": "m"},
+        {"reads": (MASKED,)},
+        "MC212",
+        "across the rows",
+    ),
+    case("MC212", {**SOFTMAX, "reads": (MASKED,), "leaks": "me"}, {"reads": (SCORES,)}, "MC211", "another row"),
+    case("MC213", {**SOFTMAX, "leaks": "e"}, {"leaks": "em"}, "MC211", "without any real key"),
+    case(
+        "MC214",
+        {**SOFTMAX, "reads": (t("BHKT"),), "domains": 2},
+        {"domains": 1},
+        "MC109",
+        "one sequence attend to",
+    ),
+    case(
+        "MC215",
+        {"operation": "MatMul", "kind": Kind.MATMUL, "reads": (t("BHDT"), t("BHTD")), "makes": (t("BHDD"),)},
+        {"makes": (t("BHTT"),)},
+        "MC999",
+        "linear attention",
+    ),
+    case(
+        "MC216",
+        {
+            "operation": "MatMul",
+            "kind": Kind.MATMUL,
+            "reads": (weight("KT"), t("BTD")),
+            "makes": (t("BKD"),),
+            "down": (step("MatMul", Kind.MATMUL), step("Softmax", Kind.SOFTMAX)),
+        },
+        {"down": (step("MatMul", Kind.MATMUL),)},
+        "MC921",
+        "before the attention",
+    ),
+    case("MC217", {**SOFTMAX, "leaks": "s"}, {"leaks": "s", "reads": (MASKED,)}, "MC219", "left padding"),
+    case("MC218", {**WITH_MASK, "leaks": "l", "mass": (0.0, 0.0)}, {"mass": (0.3, 0.2)}, "MC207", "padded length"),
+    case("MC219", {**SOFTMAX, "reads": (MASKED,), "leaks": "s"}, {"leaks": "cls"}, "MC207", "column 0"),
+    case(
+        "MC220",
+        {"operation": "Mul", "kind": Kind.ELEMENTWISE, "reads": (STATES,), "makes": (STATES,), "leaks": "p"},
+        {"leaks": "pc"},
+        "MC999",
+        "NaN",
+    ),
+    case("MC221", {**WITH_MASK, "leaks": "x"}, {"leaks": "c"}, "MC207", "half precision"),
+    case(
+        "MC221",
+        {**WITH_MASK, "static": (StaticFact("half-fill", None, "Where fills a float16 tensor with -1e9"),)},
+        {"static": ()},
+        "MC207",
+        "-1e9",
+    ),
+    case(
+        "MC940",
+        {**SOFTMAX, "static": (StaticFact("unused-input", None, "input 'mask': no operator reads it"),)},
+        {"static": (StaticFact("unused-input", None, "input 'segments': no operator reads it"),)},
+        "MC205",
+        "connected to nothing",
+    ),
+    case(
+        "MC942",
+        {**FUSED, "reads": (t("BTD"), weight(), weight("D"), t("B", mask_reaches=True)), "leaks": "s"},
+        {"reads": (t("BTD"), weight(), weight("D"), t("BT", mask_reaches=True))},
+        "MC219",
+        "how many keys",
+    ),
+    case(
+        "MC942",
+        {
+            "operation": "ReduceSum",
+            "kind": Kind.REDUCE_SUM,
+            "reads": (t("BTD", mask_reaches=True),),
+            "makes": (t("BD"),),
+            "leaks": "s",
+            "roles": (Role.FEATURES, Role.LENGTHS),
+        },
+        {"roles": (Role.FEATURES, Role.MASK)},
+        "MC114",
+        "lengths",
+    ),
+    case(
+        "MC943", {**FUSED, "operation": "com.microsoft.Attention"}, {"framework": "pytorch"}, "MC205", "given no mask"
+    ),
+)

@@ -1,0 +1,80 @@
+"""Root causes: where the information was lost that made an origin leak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from maskcheck.core.evidence import Evidence
+from maskcheck.core.model import StaticFact
+from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.rules import diagnose
+from maskcheck.rules.static import joined_static
+from tests.unit.rules.scene import evidence, step, t, weight
+
+
+def _mean(**more: Any) -> Evidence:
+    return evidence("ReduceMean", Kind.REDUCE_MEAN, (t("BTD"),), (t("BD"),), **more)
+
+
+def test_static_facts_join_the_origin_then_what_feeds_it_then_the_model() -> None:
+    before, behind = step("Reshape", Kind.LAYOUT), step("Gemm", Kind.MATMUL)
+    facts = tuple(
+        StaticFact("kind", site, name)
+        for site, name in (
+            (None, "model"),
+            ("/gemm", "behind"),
+            ("/reshape", "before"),
+            ("/reducemean_origin", "own"),
+            ("/x", "far"),
+        )
+    )
+    seen = _mean(up=(before,), down=(behind,), static=facts)
+    assert [f.detail for f in joined_static(seen)] == ["own", "before", "model"]
+    assert joined_static(seen, "other") == ()
+
+
+def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> None:
+    reshape = step("Reshape", Kind.LAYOUT)
+    near = diagnose(_mean(up=(reshape,), static=(StaticFact("mask-dropped", "/reshape", "Reshape passes no mask on"),)))
+    far = diagnose(_mean(static=(StaticFact("mask-dropped", "/far", "Reshape passes no mask on"),)))
+    assert near.rule.code == far.rule.code == "MC101"
+    assert near.root_cause is not None and near.root_cause.site is reshape
+    assert far.root_cause is not None and far.root_cause.site is None
+    assert diagnose(_mean()).root_cause is None
+
+
+def test_an_unused_mask_input_is_the_cause_and_other_unused_inputs_are_not() -> None:
+    unused = diagnose(_mean(static=(StaticFact("unused-input", None, "input 'mask': no operator reads it"),)))
+    assert unused.root_cause is not None and "'mask'" in unused.root_cause.reason
+    assert (
+        diagnose(_mean(static=(StaticFact("unused-input", None, "input 'noise': nobody reads it"),))).root_cause is None
+    )
+
+
+def test_lengths_missing_on_a_layer_before_do_not_explain_a_mean() -> None:
+    layer = step("LSTM", Kind.RECURRENT)
+    seen = _mean(up=(layer,), static=(StaticFact("no-sequence-lens", "/lstm", "LSTM without sequence_lens"),))
+    assert diagnose(seen).root_cause is None
+
+
+def test_the_flatten_is_the_cause_of_a_flattened_sequence() -> None:
+    flatten = step("Flatten", Kind.LAYOUT, ("states",), ("in0",))
+    seen = evidence("Gemm", Kind.MATMUL, (t("BR"), weight()), (t("BD"),), up=(flatten,), tensors={"states": t("BTD")})
+    found = diagnose(seen)
+    assert found.root_cause is not None and found.root_cause.site is flatten
+
+
+def test_the_shape_that_divides_is_the_cause_of_a_masked_sum_over_the_padded_length() -> None:
+    size = step("Cast", Kind.ELEMENTWISE, ("shape",), ("in1",))
+    reads = (t("BD"), t("1", shape_only=True))
+    found = diagnose(evidence("Div", Kind.ELEMENTWISE, reads, (t("BD"),), leaks="l", up=(size,)))
+    assert found.rule.code == "MC102"
+    assert found.root_cause is not None and found.root_cause.site is size
+
+
+def test_nan_counts_as_a_leak() -> None:
+    seen = evidence("Softmax", Kind.SOFTMAX, (t("BHTT"),), (t("BHTT"),), leaks="e")
+    nan = Evidence(
+        **{f: getattr(seen, f) for f in seen.__slots__} | {"at_site": {k: float("nan") for k in seen.at_site}}
+    )
+    assert diagnose(nan).rule.code == "MC213"

@@ -1,0 +1,246 @@
+"""Cases of bare operators."""
+
+from __future__ import annotations
+
+from .case import MATES, PADS, RIGHT, ROUND, SIDE, Case, Input, Output, features, lengths, mask
+from .operators import (
+    WIDTH,
+    boolean_keys,
+    counted,
+    embedding_norm,
+    fourier,
+    fused,
+    global_average,
+    graph_case,
+    half_precision,
+    lstm,
+    quantised,
+    scan,
+    spans,
+    split_heads,
+    standard,
+)
+
+FEATURES = features(D=WIDTH)
+MASKED = (FEATURES, mask())
+FRAMES = features("frames", "TBD", D=10)
+LENGTHS = lengths("sequence_lens", dtype="int32")
+OUTPUTS = (Output("outputs", "TBD"),)
+STATE = (Output("state", "BD"),)
+INT32_IDS = Input("input_ids", "tokens", "BT", "int32", vocabulary=50)
+
+CASES: tuple[Case, ...] = (
+    graph_case(
+        "ms_attention_raw_mask",
+        (FEATURES, mask(dtype="int32")),
+        lambda g: fused(g, "attention_mask"),
+        clean=ROUND | {"empty"},
+    ),
+    graph_case(
+        "ms_attention_lengths",
+        (FEATURES, lengths("mask_index", dtype="int32")),
+        lambda g: fused(g, "mask_index"),
+        mechanism="ORT-01",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "ms_attention_counted",
+        MASKED,
+        lambda g: fused(g, counted(g)),
+        mechanism="ORT-01",
+        clean=RIGHT,
+        leaky=SIDE,
+        origin="Attention",
+    ),
+    graph_case("ms_attention_spans", MASKED, lambda g: fused(g, spans(g)), clean=ROUND),
+    graph_case(
+        "ms_attention_unmasked", (FEATURES,), fused, mechanism="ORT-02", leaky=PADS, clean=MATES, origin="Attention"
+    ),
+    graph_case(
+        "ms_attention_causal",
+        (FEATURES,),
+        lambda g: fused(g, unidirectional=1),
+        mechanism="CL-03",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "ms_attention_weak_filter",
+        (FEATURES, mask(dtype="int32")),
+        lambda g: fused(g, "attention_mask", mask_filter_value=-10.0),
+        mechanism="ORT-03",
+        leaky=frozenset({"content"}),
+        clean=MATES,
+        origin="Attention",
+    ),
+    graph_case(
+        "ms_multi_head_masked", (FEATURES, mask(dtype="int32")), lambda g: split_heads(g, "attention_mask"), clean=ROUND
+    ),
+    graph_case(
+        "ms_multi_head_unmasked",
+        (FEATURES,),
+        lambda g: split_heads(g, ""),
+        mechanism="ORT-02",
+        leaky=PADS,
+        clean=MATES,
+        origin="MultiHeadAttention",
+    ),
+    graph_case(
+        "ms_embedding_norm",
+        (INT32_IDS, mask(dtype="int32")),
+        embedding_norm,
+        mechanism="ORT-01",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case("onnx_attention_23", MASKED, lambda g: standard(g, boolean_keys(g)), opset=23, clean=ROUND | {"empty"}),
+    graph_case(
+        "onnx_attention_23_unmasked",
+        (FEATURES,),
+        standard,
+        opset=23,
+        mechanism="ATT-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="Attention",
+    ),
+    graph_case(
+        "onnx_attention_23_causal",
+        (FEATURES,),
+        lambda g: standard(g, is_causal=1),
+        opset=23,
+        mechanism="CL-03",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case("onnx_attention_24", MASKED, lambda g: standard(g, boolean_keys(g)), opset=24, clean=ROUND | {"empty"}),
+    graph_case(
+        "onnx_attention_24_lengths",
+        (FEATURES, lengths("nonpad_kv_seqlen")),
+        lambda g: standard(g, valid="nonpad_kv_seqlen"),
+        opset=24,
+        mechanism="ORT-06",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "onnx_lstm_forward",
+        (FRAMES,),
+        lambda g: lstm(g, both=False),
+        OUTPUTS,
+        mechanism="CL-04",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "onnx_lstm_forward_state",
+        (FRAMES,),
+        lambda g: lstm(g, both=False, state=True),
+        STATE,
+        mechanism="ORT-04",
+        leaky=frozenset({"length", "content"}),
+        clean=MATES,
+        origin="LSTM",
+    ),
+    graph_case(
+        "onnx_lstm_bidirectional",
+        (FRAMES,),
+        lambda g: lstm(g, both=True),
+        OUTPUTS,
+        mechanism="ORT-04",
+        leaky=PADS,
+        clean=MATES,
+        origin="LSTM",
+    ),
+    graph_case(
+        "onnx_lstm_bidirectional_state",
+        (FRAMES,),
+        lambda g: lstm(g, both=True, state=True),
+        STATE,
+        mechanism="ORT-04",
+        leaky=PADS,
+        clean=MATES,
+        origin="LSTM",
+    ),
+    graph_case(
+        "onnx_lstm_lengths",
+        (FRAMES, LENGTHS),
+        lambda g: lstm(g, both=True, sequence_lens="sequence_lens"),
+        OUTPUTS,
+        mechanism="ORT-05",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "onnx_lstm_lengths_state",
+        (FRAMES, LENGTHS),
+        lambda g: lstm(g, both=True, sequence_lens="sequence_lens", state=True),
+        STATE,
+        mechanism="ORT-05",
+        clean=RIGHT,
+        leaky=SIDE,
+    ),
+    graph_case(
+        "onnx_scan_unmasked",
+        (FRAMES,),
+        lambda g: scan(g, select=False),
+        STATE,
+        mechanism="ORT-08",
+        leaky=frozenset({"length", "content"}),
+        clean=MATES,
+        origin="Scan",
+    ),
+    graph_case(
+        "onnx_scan_masked",
+        (FRAMES, mask("mask", dtype="int32")),
+        lambda g: scan(g, select=True),
+        STATE,
+        mechanism="CL-07",
+        clean=ROUND,
+    ),
+    graph_case(
+        "onnx_dynamic_quantised",
+        (FEATURES,),
+        quantised,
+        mechanism="QNT-01",
+        leaky=frozenset({"content", "mates"}),
+        clean=frozenset({"length", "side"}),
+        origin="DynamicQuantizeLinear",
+        contract_note="zero pads do not widen the scale; larger values, and mates, do",
+    ),
+    graph_case("onnx_fourier", (features(),), fourier, mechanism="MIX-01", leaky=PADS, clean=MATES, origin="DFT"),
+    graph_case(
+        "onnx_global_average",
+        (features(axes="BDT"),),
+        global_average,
+        (Output("embedding", "BC"),),
+        mechanism="POOL-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="GlobalAveragePool",
+    ),
+    graph_case(
+        "half_fill_ten_thousand", MASKED, lambda g: half_precision(g, -1e4), mechanism="CL-14", clean=ROUND, noise=2e-2
+    ),
+    graph_case(
+        "half_fill_smallest", MASKED, lambda g: half_precision(g, -65504.0), mechanism="CL-14", clean=ROUND, noise=2e-2
+    ),
+    graph_case(
+        "half_fill_overflow",
+        MASKED,
+        lambda g: half_precision(g, -1e9),
+        mechanism="ATT-18",
+        contract_note="0 * inf: every answer is NaN, padded or not",
+    ),
+    graph_case(
+        "half_unmasked",
+        (FEATURES,),
+        lambda g: half_precision(g, None),
+        mechanism="ATT-01",
+        leaky=PADS,
+        clean=MATES,
+        origin="Softmax",
+        noise=2e-2,
+    ),
+)

@@ -59,12 +59,24 @@ def audit_model(path: str, settings: Settings, progress: Progress | None = None)
     Raises:
         UsageError: the settings do not fit the model (an unknown input named, unreadable recorded inputs).
     """
-    progress = progress or _silent
+    return _guarded(path, lambda: loaders.load(Path(path), settings), settings, progress or _silent)
+
+
+def audit_loaded(model: Model, settings: Settings, progress: Progress | None = None) -> ModelReport:
+    """Audit a model that is open already, and close it.
+
+    Raises:
+        UsageError: the settings do not fit the model.
+    """
+    return _guarded(model.info.path, lambda: model, settings, progress or _silent)
+
+
+def _guarded(path: str, load: Callable[[], Model], settings: Settings, progress: Progress) -> ModelReport:
     started = time.perf_counter()
     model: Model | None = None
     try:
         progress("loading", 0.0)
-        model = loaders.load(Path(path), settings)
+        model = load()
         with np.errstate(all="ignore"):  # poisoned twins compute NaN and infinity on purpose
             report = _audit_open(path, model, settings, progress)
     except UsageError:
@@ -121,7 +133,10 @@ def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inf
         relaxed.close()
         return inferred, model, ()
     sizes = ", ".join(f"{name} = {size}" for name, size in fixed.items())
-    note = f"The file fixes {sizes}; a copy with that axis made variable gives the same answers there and was used to vary the length."
+    note = (
+        f"The file fixes {sizes}; a copy with that axis made variable gives the same answers there "
+        "and was used to vary the length."
+    )
     return again, relaxed, (note,)
 
 
@@ -150,11 +165,14 @@ def _judged(
         story.attention,
         _layers(story),
         (*restored, *battery.notes, *story.notes),
+        curve=battery.curve if outcome is Outcome.LEAKY else (),
     )
 
 
 def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settings) -> tuple[Outcome, str | None]:
-    """Leaky when a gating row leaks, clean when every required twin was tried, skipped when what matters could not be."""
+    """Leaky when a gating row leaks, clean when every required twin was tried, skipped when what matters could not
+    be.
+    """
     if any(row.status is Status.LEAKY for row in gating):
         return Outcome.LEAKY, None
     if assumed := [d for d in contract.domains if d.assumed]:

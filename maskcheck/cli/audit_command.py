@@ -79,7 +79,7 @@ WITH_TEXTS = ("html", "sarif")
     metavar="FILE",
     help="Recorded inputs to audit with (.npz or .jsonl), instead of generated ones.",
 )
-@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True, help="Sequences to compare.")
+@click.option("--samples", type=click.IntRange(min=1), help="Sequences to compare (8; 4 for models above 512 MB).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of generated inputs.")
 @click.option("--no-explain", is_flag=True, help="Stop at the verdict; name no layers.")
 @click.option("--baseline", type=click.Path(), metavar="FILE", help="Known findings, which do not gate.")

@@ -31,7 +31,7 @@ DEFAULT = "maskcheck-baseline.json"
 @contract_options
 @click.option("--require", multiple=True, metavar="TWIN,...", help="As for audit.")
 @click.option("--inputs", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="As for audit.")
-@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True, help="As for audit.")
+@click.option("--samples", type=click.IntRange(min=1), help="As for audit.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="As for audit.")
 @config_options
 @display_options

@@ -30,14 +30,17 @@ from maskcheck.cli.output import emit, rendering
 @contract_options
 @display_options
 def inspect(model: str, write_to: Path | None, format_: str, **flags: Any) -> None:
-    """Show the contract of MODEL: what each input means, and why maskcheck thinks so."""
+    """Show the contract of MODEL: what each input means, and why maskcheck thinks so.
+
+    For Keras models also what becomes of the mask, layer by layer.
+    """
     settings = build_settings(flags)
     missing = missing_model(model)
     if missing is not None:
         raise missing
     from maskcheck import audit as use_case
     from maskcheck import contract_file
-    from maskcheck.report import contract_view
+    from maskcheck.report import contract_view, journey_view
     from maskcheck.report import json as json_report
 
     with contextlib.redirect_stdout(sys.stderr):
@@ -49,5 +52,7 @@ def inspect(model: str, write_to: Path | None, format_: str, **flags: Any) -> No
         emit(json_report.render_contract(contract, info))
     else:
         emit(contract_view.render(contract, info, rendering(flags["color"], verbosity)))
+        if info.journey:
+            emit("\n" + journey_view.render(info.journey, rendering(flags["color"], verbosity)))
     if write_to is not None and verbosity >= 0:
         say(f"Contract: {write_to}")

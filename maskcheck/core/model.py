@@ -109,7 +109,7 @@ class ModelInfo:
 class StaticFact:
     """Something suspicious that the graph shows without being run. Never a finding by itself."""
 
-    kind: str  # "unused-input" | "no-sequence-lens" | "baked-length" | "mask-index" | "weak-fill" | "dynamic-quantization" | ...
+    kind: str  # "unused-input", "no-sequence-lens", "baked-length", "mask-index", "weak-fill"...
     site: str | None
     detail: str
 

@@ -34,14 +34,15 @@ class Overrides:
 class Settings:
     """Settings of one audit; the defaults are what ``maskcheck audit model`` does.
 
-    ``require`` names the twins that gate. ``samples`` is the number of sequences whose answers are compared.
+    ``require`` names the twins that gate. ``samples`` is the number of sequences whose answers are compared; ``None``
+    stands for 8, and for 4 where the weights exceed 512 MB.
     ``optimization`` and ``provider`` choose how the deployed session of an ONNX model is made. ``inputs`` is a path
     to recorded inputs. ``custom_objects`` are modules or Python files that define the layers of a Keras model.
     ``factory`` names the function that builds the PyTorch module for a file of weights.
     """
 
     seed: int = 0
-    samples: int = 8
+    samples: int | None = None
     require: tuple[str, ...] = DEFAULT_REQUIRE
     fail_on: str = "error"
     overrides: Overrides = field(default_factory=Overrides)

@@ -55,7 +55,7 @@ LOADERS: tuple[tuple[Sniff, str], ...] = (
 
 
 def load(path: Path, settings: Settings) -> Model:
-    """Open the model at ``path``: a file, a directory with one ONNX file in it, a SavedModel or a Hugging Face directory.
+    """Open the model at ``path``: a file, a folder with one ONNX file in it, a SavedModel or a Hugging Face folder.
 
     Raises:
         LoadError: there is no such file, it is damaged or refused as unsafe, nothing here can load it, or the package

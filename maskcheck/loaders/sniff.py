@@ -79,7 +79,7 @@ def is_saved_model(path: Path) -> bool:
 
 
 def is_weights_folder(path: Path) -> bool:
-    """Whether ``path`` is a folder that transformers or sentence-transformers saved a model in, without an ONNX file."""
+    """Whether ``path`` is a folder that transformers or sentence-transformers saved a model in, not as ONNX."""
     from maskcheck.loaders.huggingface.folder import is_folder
 
     return is_folder(path) and not any(path.glob("*.onnx"))

@@ -40,6 +40,12 @@ class Battery:
         return tuple(o.row for o in self.observations)
 
     @property
+    def curve(self) -> tuple[tuple[int, float], ...]:
+        """The leak against the number of pads, of the first domain that leaks so."""
+        found = [o.curve for o in self.observations if o.row.twin is TwinKind.LENGTH and o.row.gating]
+        return next((curve for curve in found if curve), ())
+
+    @property
     def pairs(self) -> tuple[Pair, ...]:
         return tuple(o.pair for o in self.observations if o.pair is not None)
 
@@ -57,9 +63,7 @@ def run(
     judge: Judge | None = None
     for i, chosen in enumerate(plans):
         progress(f"measuring noise ({chosen.domain.name})", i / len(plans))
-        rows = source.rows(
-            runner.batch_size(settings.samples) if runner.contract.fixed_batch else settings.samples, chosen.valid
-        )
+        rows = source.rows(_samples(model, runner, settings), chosen.valid)
         base = unpadded(rows) if not chosen.fixed else padded_alike(chosen, rows)
         reference = runner.valid(base)
         repeated, stable = _repeat(runner, base, reference, chosen.domain)
@@ -109,17 +113,32 @@ _TWINS: tuple[tuple[str, Callable[[Bench], Iterator[Observation]]], ...] = (
 )
 
 
+_SAMPLES, _SAMPLES_LARGE = 8, 4
+_LARGE = 512 * 2**20
+
+
+def _samples(model: Model, runner: Runner, settings: Settings) -> int:
+    """How many rows to compare: as asked, or fewer of them for a large model; a fixed batch is filled."""
+    wanted = settings.samples or (_SAMPLES_LARGE if model.info.size_bytes > _LARGE else _SAMPLES)
+    return runner.batch_size(wanted) if runner.contract.fixed_batch else wanted
+
+
 def _baked(observations: list[Observation], bench: Bench) -> list[Observation]:
-    """Real positions dead even without padding, at the end, in a model that leaks for other lengths: a length was baked in.
+    """Real positions dead even without padding, at the end, in a model that leaks for other lengths: a length was
+    baked in.
 
     Alone a dead tail may be a narrow receptive field, and alone a leak may be anything; together they tell.
     """
     length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
     tail = sorted(bench.dead.plain) if bench.dead is not None else []
-    leaks = any(o.row.twin is TwinKind.LENGTH and o.row.gating and o.row.status is Status.LEAKY for o in observations)
+    leaks = any(
+        o.row.twin is TwinKind.LENGTH and o.row.gating and o.row.status is Status.LEAKY and o.row.domain == bench.domain
+        for o in observations
+    )
     if not leaks or not tail or len(tail) == len(bench.dead.tried if bench.dead else ()) or tail[-1] != length - 1:
         return observations
-    reason = f"real positions from {tail[0] + 1} of {length} on influence nothing, and other lengths leak: a length was baked in"
+    where = f"real positions from {tail[0] + 1} of {length} on influence nothing"
+    reason = f"{where}, and other lengths leak: a length was baked in"
     return [
         replace(o, row=replace(o.row, status=Status.LEAKY, reason=reason))
         if o.row.twin is TwinKind.VALID and o.row.variant == "one token" and o.row.domain == bench.domain

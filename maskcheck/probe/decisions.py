@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from maskcheck.core.contract import OutputContract, OutputKind
 from maskcheck.core.model import Array
+
+Decide = Callable[[Sequence[Array]], Array]
+"""From answers to decisions, one array over all rows."""
 
 _SCORES = re.compile(r"logit|prob|score|class|label|tag|pred|dense|softmax|sigmoid", re.IGNORECASE)
 _VECTORS = re.compile(r"embed|vector|pool|hidden|state|feature|sentence", re.IGNORECASE)
@@ -24,7 +27,7 @@ def decisions_changed(spec: OutputContract, reference: Sequence[Array], other: S
     return f"{int(np.sum(before != after))}/{before.size}"
 
 
-def _decider(spec: OutputContract, rows: Sequence[Array]):  # type: ignore[no-untyped-def]
+def _decider(spec: OutputContract, rows: Sequence[Array]) -> Decide | None:
     if spec.kind in (OutputKind.ATTENTION, OutputKind.CACHE) or not rows or rows[0].ndim == 0:
         return _signs(rows) if rows and rows[0].ndim == 0 and spec.kind is OutputKind.POOLED else None
     if not np.issubdtype(rows[0].dtype, np.floating):
@@ -55,7 +58,7 @@ def _values(rows: Sequence[Array]) -> Array:
     return np.concatenate([np.asarray(r).ravel() for r in rows])
 
 
-def _signs(rows: Sequence[Array]):  # type: ignore[no-untyped-def]
+def _signs(rows: Sequence[Array]) -> Decide:
     """A single score: its sign, or its side of one half when all of them look like probabilities."""
     values = np.concatenate([np.atleast_1d(r).ravel() for r in rows]).astype(np.float64)
     if not np.issubdtype(rows[0].dtype, np.floating):
@@ -70,4 +73,4 @@ def _nearest(rows: Sequence[Array]) -> Array:
     table = np.nan_to_num(table) / np.maximum(np.linalg.norm(np.nan_to_num(table), axis=1, keepdims=True), 1e-30)
     similarity = table @ table.T
     np.fill_diagonal(similarity, -np.inf)
-    return similarity.argmax(axis=1)
+    return np.asarray(similarity.argmax(axis=1))

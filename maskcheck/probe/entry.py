@@ -13,14 +13,13 @@ from maskcheck.core.trace import Trace
 from maskcheck.probe.layout import assemble, validity
 from maskcheck.probe.runner import Call
 
-
 _ENTRANCE = {Role.TOKENS: UseKind.INDEX, Role.FEATURES: UseKind.MASKING}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A floating tensor made directly from an input: an embedding lookup, features whose padding a layer has already told
-    apart, or a feature input itself (``site`` empty).
+    """A floating tensor made directly from an input: an embedding lookup, features whose padding a layer has already
+    told apart, or a feature input itself (``site`` empty).
     """
 
     key: str
@@ -92,7 +91,7 @@ def pad_rows_changed(
 def _steps(spec: InputContract, pads: Array) -> Array:
     """Pads by position: without the axes of features behind the last padded one."""
     last = spec.axis
-    return pads if last is None else pads[(..., *(0 for _ in range(pads.ndim - 1 - last)))]
+    return pads if last is None else pads.reshape((*pads.shape[: last + 1], -1))[..., 0]
 
 
 def pad_positions(spec: InputContract, call: Call) -> Array:

@@ -16,7 +16,8 @@ class Fill(StrEnum):
     """What stands at pad positions of tokens and features.
 
     Random features are twice as large as real ones, the other random ones ten times: large enough to move a shared
-    scale or to beat a weak mask, small enough for every sound mask. ``HUGE`` overflows masks such as -1e4 and is poison.
+    scale or to beat a weak mask, small enough for every sound mask. ``HUGE`` overflows masks such as -1e4 and is
+    poison.
     """
 
     PAD = "pad value"
@@ -93,7 +94,7 @@ def _claimed(rows: Sequence[Row], padding: Padding, dimension: str, seed: int) -
     if padding.mask is MaskState.INVERTED:
         return ~valid
     if padding.mask is MaskState.RANDOM:
-        drawn = np.random.default_rng(seed + 17).random(valid.shape) < 0.5
+        drawn: Array = np.random.default_rng(seed + 17).integers(0, 2, valid.shape).astype(bool)
         drawn[:, 0] = True  # never a row without any position
         return drawn
     return valid
@@ -138,7 +139,7 @@ def _content(spec: InputContract, rows: Sequence[Row], padding: Padding, seed: i
                 index.append(slice(None))
             else:
                 index.append(span(row.lengths[label], padding.totals[label], padding.side(label)))
-        array[tuple(index)] = row.content[spec.name] if spec.name in row.content else (spec.fill or 0)
+        array[tuple(index)] = row.content.get(spec.name, spec.fill or 0)
     return array
 
 

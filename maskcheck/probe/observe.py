@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,11 +35,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A passport row and, where it leaks, the pair that showed it most clearly."""
+    """A passport row and, where it leaks, the pair that showed it most clearly.
+
+    ``curve`` pairs numbers of pads with the difference they made, where rows of one length were padded to several.
+    """
 
     row: PassportRow
     pair: Pair | None = None
-    pairs: tuple[Pair, ...] = field(default_factory=tuple)
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from maskcheck.core.contract import Contract, InputContract
@@ -41,6 +42,7 @@ def render_contract(contract: Contract, info: ModelInfo) -> str:
             "framework": info.framework,
             "versions": info.versions,
             "contract": contract_document(contract),
+            **({"journey": [asdict(step) for step in info.journey]} if info.journey else {}),
         }
     )
 

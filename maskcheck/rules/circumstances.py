@@ -202,7 +202,7 @@ def lost_mask(evidence: Evidence) -> RootCause | None:
     if joined is not None:
         return joined
     for fact in static.joined_static(evidence, static.NO_LENGTHS, static.NO_MASK_OPERAND, static.MASK_IGNORED):
-        if fact.site == evidence.site.name:
+        if fact.site in (evidence.site.name, evidence.site.module):
             return RootCause(evidence.site, fact.detail)
     behind = {s.name for s in evidence.downstream}
     dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED and f.site not in behind]

@@ -7,6 +7,7 @@ from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
+from maskcheck.rules import static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
@@ -37,6 +38,8 @@ def masking_value(evidence: Evidence) -> Match | str:
         return "the model does not find its pads by comparing features with a value"
     if c.left_only(evidence) or c.mates_only(evidence):
         return "right padding is clean"
+    if static.joined_static(evidence, static.MASK_DROPPED):
+        return "the pads were recognised, and the mask was lost later"
     return Match(
         f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads do "
         "not hold."
@@ -48,6 +51,8 @@ def side_from_ids(evidence: Evidence) -> Match | str:
         return "the model has a mask input, or does not read the padding off the ids"
     if TwinKind.LENGTH not in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.SIDE) != 0.0:
         return "the other padding side is not known to be clean"
+    if any(d.fixed for d in evidence.contract.dimensions.values()):
+        return "the length is fixed, so that padding on one side was only compared with padding on the other"
     side = c.usual_side(evidence).value
     return Match(
         f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "
@@ -72,6 +77,10 @@ def rescaled_by_counts(evidence: Evidence) -> Match | str:
 
 
 def flattened(evidence: Evidence) -> Match | str:
+    if evidence.site.kind is OperationKind.LAYOUT and c.named(evidence.site, "flatten"):
+        return Match(
+            f"{evidence.site.operation} turns time into features, so that every column has a place of its own."
+        )
     reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
     if reason:
         return reason

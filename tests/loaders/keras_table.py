@@ -93,9 +93,7 @@ KEEPS: dict[str, Callable[[Any], Any]] = {
     "LSTM sequences": pooled(lambda k, x: k.layers.LSTM(6, return_sequences=True)(x)),
     "GRU sequences": pooled(lambda k, x: k.layers.GRU(6, return_sequences=True)(x)),
     "SimpleRNN sequences": pooled(lambda k, x: k.layers.SimpleRNN(6, return_sequences=True)(x)),
-    "Bidirectional sequences": pooled(
-        lambda k, x: k.layers.Bidirectional(k.layers.LSTM(6, return_sequences=True))(x)
-    ),
+    "Bidirectional sequences": pooled(lambda k, x: k.layers.Bidirectional(k.layers.LSTM(6, return_sequences=True))(x)),
     "MultiHeadAttention": pooled(lambda k, x: k.layers.MultiHeadAttention(2, 4)(x, x)),
     "GroupQueryAttention": pooled(lambda k, x: k.layers.GroupQueryAttention(4, 4, 2)(x, x)),
     "Attention": pooled(lambda k, x: k.layers.Attention()([x, x])),
@@ -149,12 +147,16 @@ WARNED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "ZeroPadding1D": (pooled(lambda k, x: k.layers.ZeroPadding1D(1, name="it")(x)), "it"),
     "Cropping1D": (pooled(lambda k, x: k.layers.Cropping1D(1, name="it")(x)), "it"),
     "UpSampling1D": (pooled(lambda k, x: k.layers.UpSampling1D(2, name="it")(x)), "it"),
+}
+"""Lose the mask, and Keras warns; with the site that loses it."""
+
+FALSE_ALARM: dict[str, tuple[Callable[[Any], Any], str]] = {
     "SpectralNormalization": (
         pooled(lambda k, x: k.layers.SpectralNormalization(k.layers.Dense(5), name="it")(x)),
         "it",
     ),
 }
-"""Lose the mask, and Keras warns; with the site that loses it."""
+"""Keras warns, but the layer hands out its inner layer's result, which has the mask."""
 
 SILENT: dict[str, tuple[Callable[[Any], Any], str]] = {
     "times two": (recurrent(lambda k, x: x * 2), "multiply"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -118,14 +119,21 @@ class Diary:
         outputs = tuple(identity(t) for t in values)
         self._entries.append(_Entry(_step(passage, site, fate, result, depth), site, outputs))
 
-    def enclosing(self, mark: int, passage: Passage, path: str, place: str, result: Any, depth: int) -> None:
-        """Enter a call that was looked into, before what happened inside.
+    def enclosing(
+        self, mark: int, passage: Passage, path: str, maker: str, result: Any, function: Function, depth: int
+    ) -> None:
+        """Enter a call that was looked into, before what happened inside; ``maker`` is the site that made the result.
 
-        A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing.
+        A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing. A model
+        inside a model only routes masks, and is told of what it loses.
         """
         fate = _fate(passage, result)
+        if fate is MaskFate.PASSED and _mixes(passage, result, function):
+            fate = MaskFate.IGNORED
+        place = path if fate is MaskFate.IGNORED else maker
         inside = self._entries[mark:]
-        if passage.used or fate is not MaskFate.DROPPED:
+        model = isinstance(passage.layer, import_module("keras").Model)
+        if not model and (passage.used or fate is not MaskFate.DROPPED):
             inside = [e for e in inside if not e.raw]
         outputs = tuple(identity(t) for t in tensors_in(result))
         self._entries[mark:] = [_Entry(_step(passage, path, fate, result, depth), place, outputs), *inside]

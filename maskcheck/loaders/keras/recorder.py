@@ -120,7 +120,7 @@ class Recorder:
             weights = weights_of(passage, function) if self._weights and kind is OperationKind.ATTENTION else None
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
-            inputs = self.ledger.keys((*passage.data, *(passage.masks if passage.used else ()), *passage.given))
+            inputs = self.ledger.keys((*passage.data, *_masks_read(passage, kind), *passage.given))
             site, values = self.ledger.write(call, inputs, outputs)
             made = self._new_masks(call, passage, outputs)
             if site is not None and weights is not None:
@@ -170,7 +170,7 @@ class Recorder:
             if passage is not None and self._diary is not None:
                 path = "/".join(n for n, _ in self._path)
                 maker = next((m for t in outputs if (m := self.ledger.maker(t))), path)
-                self._diary.enclosing(mark, passage, path, maker, result, len(self._path) - 1)
+                self._diary.enclosing(mark, passage, path, maker, result, function, len(self._path) - 1)
         return result
 
     # ------------------------------------------------------------------ helpers
@@ -207,6 +207,13 @@ def opens(layer: Any) -> bool:
     keras = import_module("keras")
     module = type(layer).call.__module__ or ""
     return isinstance(layer, keras.Model) or module.split(".")[0] != "keras"
+
+
+def _masks_read(passage: Passage, kind: OperationKind) -> tuple[Any, ...]:
+    """Masks beside the inputs that decide what a layer computes. That of attention's queries hides no key."""
+    if not passage.used:
+        return ()
+    return passage.beside[1:] if kind is OperationKind.ATTENTION and len(passage.data) > 1 else passage.beside
 
 
 def _is_mask(name: str) -> bool:

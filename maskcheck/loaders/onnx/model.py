@@ -35,7 +35,6 @@ from maskcheck.loaders.onnx.runtime import (
     TensorType,
     as_declared,
     output_types,
-    reason,
     require_onnxruntime,
     run_session,
 )
@@ -78,7 +77,8 @@ class OnnxModel:
         self._sessions = Sessions(source, skeleton, settings, self._size > BIG)
         self._types, self._trace_problem = self._inspect()
         if self._trace_problem is not None or not self._sessions.big:
-            self._deployed_session()  # fail now rather than halfway; a big model that traces is loaded only when it runs
+            # Fail now rather than halfway. A big model that traces is loaded only when it runs.
+            self._deployed_session()
 
     # ------------------------------------------------------------------ what the model is
 

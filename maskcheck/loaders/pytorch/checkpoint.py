@@ -67,7 +67,7 @@ def _filled(path: Path, content: Any, settings: Settings, format_: str) -> Torch
         )
     if settings.factory is None:
         raise LoadError(
-            f"{path}: these are weights without the code of their model ({len(state)} tensors, {next(iter(state))!r} first).",
+            f"{path}: these are {len(state)} weights without the code of their model ({next(iter(state))!r} first).",
             hint="Name the function that builds the module: --factory package.module:function.",
         )
     module, examples = factory.build(settings.factory)

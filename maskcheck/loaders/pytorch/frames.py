@@ -18,7 +18,7 @@ def _foreign() -> tuple[str, ...]:
 
     import maskcheck
 
-    return tuple(str(Path(package.__file__).parent) + "/" for package in (torch, maskcheck))
+    return tuple(str(Path(str(package.__file__)).parent) + "/" for package in (torch, maskcheck))
 
 
 _PLUMBING = (
@@ -36,7 +36,7 @@ def is_own(file: str) -> bool:
 
 
 def source_line(boundary: str) -> SourceLine | None:
-    """The innermost frame of the user's own code; ``None`` when ``boundary``, a function of this package, comes first."""
+    """The innermost line of the user's code; ``None`` when the function ``boundary`` of this package is nearer."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code

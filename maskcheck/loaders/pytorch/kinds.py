@@ -5,6 +5,15 @@ from __future__ import annotations
 from maskcheck.core.trace import OperationKind as Kind
 
 _BY_KIND: dict[Kind, str] = {
+    Kind.ELEMENTWISE: """
+    abs acos acosh add addcdiv addcmul and asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not
+    bitwise_or bitwise_right_shift bitwise_xor ceil celu clamp clamp_max clamp_min clip conj copysign cos cosh
+    dequantize digamma div elu eq erf erfc erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac ge
+    gelu glu gt hardshrink hardsigmoid hardswish hardtanh hypot isfinite isinf isnan le leaky_relu lerp lgamma log log10
+    log1p log2 log_sigmoid log_sigmoid_forward logaddexp logical_and logical_not logical_or logical_xor logit lt
+    masked_fill maximum minimum mish mul nan_to_num ne neg not or pow prelu quantize reciprocal relu relu6 remainder
+    round rsqrt rsub selu sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh threshold
+    tril triu true_divide trunc to_copy where xor xlogy conj_physical resolve_conj resolve_neg one_hot""",
     Kind.MATMUL: """
         matmul linear einsum mm bmm addmm baddbmm addbmm mv addmv dot vdot inner outer tensordot bilinear ger
         linear_relu cdist euclidean_dist trilinear""",
@@ -75,28 +84,15 @@ SIZED_LIKE = frozenset(
 )
 """Operators that read no values of the tensor they are given, only its size."""
 
-ELEMENTWISE = frozenset(
-    """
-    abs acos acosh add addcdiv addcmul and asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not
-    bitwise_or bitwise_right_shift bitwise_xor ceil celu clamp clamp_max clamp_min clip conj copysign cos cosh
-    dequantize digamma div elu eq erf erfc erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac ge
-    gelu glu gt hardshrink hardsigmoid hardswish hardtanh hypot isfinite isinf isnan le leaky_relu lerp lgamma log log10
-    log1p log2 log_sigmoid log_sigmoid_forward logaddexp logical_and logical_not logical_or logical_xor logit lt
-    masked_fill maximum minimum mish mul nan_to_num ne neg not or pow prelu quantize reciprocal relu relu6 remainder
-    round rsqrt rsub selu sgn sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh threshold
-    tril triu true_divide trunc to_copy where xor xlogy conj_physical resolve_conj resolve_neg one_hot
-    """.split()
-)
-
 
 def base_name(operator: str) -> str:
-    """``aten::_softmax`` and ``aten::add_`` as ``softmax`` and ``add``, ``aten::native_layer_norm`` as ``layer_norm``."""
+    """``aten::_softmax`` as ``softmax``, ``aten::add_`` as ``add``, ``aten::native_layer_norm`` as ``layer_norm``."""
     name = operator.rpartition("::")[2].partition(".")[0].strip("_")
     return name.removeprefix("native_").removeprefix("unsafe_")
 
 
 def kind_of(name: str, *, along: bool = True) -> Kind:
     """Translate an operator by its base name. ``along`` is false for ``max`` and ``min`` of two tensors."""
-    if name in ELEMENTWISE or (not along and name in ("max", "min")):
+    if not along and name in ("max", "min"):
         return Kind.ELEMENTWISE
     return _KINDS.get(name, Kind.OTHER)

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import LoadError, RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, StaticFact, TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
 from maskcheck.loaders.pytorch.identity import storage_id
 from maskcheck.loaders.pytorch.modules import ModuleStack
 from maskcheck.loaders.pytorch.outputs import flatten
-from maskcheck.loaders.pytorch.recorder import Recorder, Scalars
+from maskcheck.loaders.pytorch.recorder import Memory, Recorder
 from maskcheck.loaders.pytorch.shapes import describe
 from maskcheck.loaders.pytorch.signature import Binding, bind
-from maskcheck.loaders.pytorch.uses import input_uses, static_facts
+from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
 
 _LONGEST = 300
 
@@ -59,7 +59,7 @@ class TorchModel:
         self._modes = _to_eval(target) | (_to_eval(traced) if traced is not None else {})
         self._facts = (path or _title(target), format, sha256, dict(hints or {}), size_bytes)
         self._untraceable = untraceable
-        self._scalars = Scalars()
+        self._memory = Memory()
         self._binding = self._bind(examples) if examples is not None else self._guess()
         self._kept = specs
         self._example_outputs = self._first_run()
@@ -68,7 +68,10 @@ class TorchModel:
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        return self._kept or describe(self._binding.inputs, self._accepts)
+        if self._kept is not None:
+            return self._kept
+        rows = rows_of_time_first(self._example_trace) if self._example_trace is not None else None
+        return describe(self._binding.inputs, self._accepts, rows)
 
     @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
@@ -83,7 +86,7 @@ class TorchModel:
         import torch
 
         path, format_, digest, hints, size = self._facts
-        static = ()
+        static: tuple[StaticFact, ...] = ()
         if self._example_trace is not None:
             static = static_facts(self._example_trace, self.inputs, self.uses, list(self._example_outputs))
         return ModelInfo(
@@ -158,7 +161,7 @@ class TorchModel:
     ) -> Trace:
         if self._untraceable is not None:
             raise TraceError(self._untraceable)
-        recorder = Recorder(ModuleStack.of(self.traced), self._constants, self._scalars, patches, record)
+        recorder = Recorder(ModuleStack.of(self.traced), self._constants, self._memory, patches, record)
         with _run_errors():
             return recorder.run(tensors, self._caller(recorder), flatten)
 

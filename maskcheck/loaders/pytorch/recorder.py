@@ -1,7 +1,7 @@
 """Records one run of a PyTorch program operator by operator, with chosen results replaced.
 
-Operators are seen below the Python code, by a dispatch mode, so views, in-place operators and whatever a library calls are
-all met. A function mode above it keeps a few calls whole that torch would take apart (see ``units``).
+Operators are seen below the Python code, by a dispatch mode, so views, in-place operators and whatever a library calls
+are all met. A function mode above it keeps a few calls whole that torch would take apart (see ``units``).
 """
 
 from __future__ import annotations
@@ -40,15 +40,21 @@ _COMPARES = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 
 
 @dataclass(slots=True)
-class Scalars:
-    """Python numbers that operators were given, over all recordings: those that change come from sizes."""
+class Memory:
+    """Numbers that operators were given and sizes of what they made of weights, over all recordings.
 
-    seen: dict[str, float] = field(default_factory=dict)
+    In eager code sizes are Python numbers, which leave no trace of where they came from: those that change between
+    recordings of different length come from sizes.
+    """
+
+    seen: dict[str, object] = field(default_factory=dict)
     varying: set[str] = field(default_factory=set)
 
-    def note(self, key: str, value: float) -> None:
+    def note(self, key: str, value: object) -> bool:
+        """Remember ``value`` and return whether ``key`` ever had another one."""
         if self.seen.setdefault(key, value) != value:
             self.varying.add(key)
+        return key in self.varying
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,11 @@ class Place:
 
 @dataclass(slots=True)
 class Recorder:
-    """One recording. ``constants`` names weights by the identity of their memory; ``record`` is as in ``Model.trace``."""
+    """One recording. ``constants`` names weights by the identity of their memory; see ``Model.trace`` for ``record``."""
 
     modules: ModuleStack
     constants: Mapping[int, str]
-    scalars: Scalars
+    memory: Memory
     patches: Mapping[str, Array] = field(default_factory=dict)
     record: Collection[str] | None = None
     place: Place | None = None
@@ -105,7 +111,7 @@ class Recorder:
         return self._trace()
 
     def _trace(self) -> Trace:
-        varying = {k for k in self.scalars.varying if k in self.levels}
+        varying = {k for k in self.memory.varying if k in self.levels}
         shapes = {k for k, level in self.levels.items() if level is Level.SHAPE} | varying
         constants = {k for k, level in self.levels.items() if level is Level.CONSTANT} - varying
         return Trace(
@@ -201,6 +207,9 @@ class Recorder:
             return result
         level = _level(name, kind, reads)
         site, place = self._name(name)
+        sizes = tuple(tuple(leaves[i].shape) for i in fresh)
+        if level is Level.CONSTANT and self.memory.note(site, sizes):
+            level = Level.SHAPE  # as many rows of a position table as there are columns
         keys: list[str] = []
         for i, tensor in [*((i, leaves[i]) for i in fresh), *((None, t) for t in extra)]:
             key = f"{site}.{len(keys)}" if keys else site
@@ -269,7 +278,7 @@ class Recorder:
                 key = f"{site}:{argument}"
                 found.append(key)
                 self.levels[key] = Level.CONSTANT
-                self.scalars.note(key, number)
+                self.memory.note(key, number)
                 if self.record is None or key in self.record:
                     self.tensors[key] = np.asarray(number)
         return tuple(found)

@@ -12,13 +12,14 @@ Axes = frozenset[tuple[str, int]]
 Accepts = Callable[[Mapping[str, Any]], bool]
 
 
-def describe(inputs: Mapping[str, Any], accepts: Accepts) -> tuple[TensorSpec, ...]:
+def describe(inputs: Mapping[str, Any], accepts: Accepts, rows: int | None = None) -> tuple[TensorSpec, ...]:
     """Specifications of ``inputs``, with symbols where another size is accepted as well.
 
-    Axes of one size change together. The batch is the first axis, or wherever its size stands in the other inputs.
+    Axes of one size change together. The batch is the first axis, or wherever its size stands in the other inputs;
+    ``rows`` is its size where the model's layers tell that time comes first.
     """
     shapes: dict[str, list[int | str | None]] = {name: list(t.shape) for name, t in inputs.items()}
-    batch = _batch(inputs)
+    batch = _batch(inputs, rows)
     if batch and _varies(inputs, batch, accepts):
         _label(shapes, batch, "batch")
     symbols = 0
@@ -34,12 +35,14 @@ def describe(inputs: Mapping[str, Any], accepts: Accepts) -> tuple[TensorSpec, .
     return tuple(TensorSpec(name, dtype_name(t), tuple(shapes[name])) for name, t in inputs.items())
 
 
-def _batch(inputs: Mapping[str, Any]) -> Axes:
+def _batch(inputs: Mapping[str, Any], rows: int | None) -> Axes:
     """The batch axis of every input: the first, unless the other inputs show its size elsewhere."""
     ranked = sorted((t.ndim, i, t) for i, t in enumerate(inputs.values()) if t.ndim)
     if not ranked:
         return frozenset()
     size = ranked[0][2].shape[0]
+    if rows is not None and ranked[0][0] >= 3 and any(rows in t.shape[:2] for _, _, t in ranked):
+        size = rows
     found = set()
     for name, t in inputs.items():
         axis = next((a for a in range(t.ndim) if t.shape[a] == size), None)

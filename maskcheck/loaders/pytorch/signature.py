@@ -96,5 +96,5 @@ def _labels(target: Callable[..., Any], count: int) -> list[str]:
 def _name(path: Sequence[Any], labels: Sequence[str]) -> str:
     """A leaf's name from its place: parameter, then keys and indices below it."""
     steps = [getattr(step, "key", getattr(step, "idx", getattr(step, "name", "?"))) for step in path]
-    first = labels[steps[1]] if steps[0] == 0 else str(steps[1])
+    first = labels[int(steps[1])] if steps[0] == 0 else str(steps[1])
     return "_".join((first, *(str(step) for step in steps[2:])))

@@ -38,10 +38,13 @@ def unit_arguments(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) ->
 
 
 def _recurrent(args: Sequence[Any]) -> dict[str, Any]:
-    """Settings of a recurrent call: ``(input, hx, weights, ...)``, or packed ``(data, batch_sizes, hx, weights, ...)``."""
+    """Settings of a call with ``(input, hx, weights, ...)`` or, packed, ``(data, batch_sizes, hx, weights, ...)``."""
     packed = len(args) > 3 and isinstance(args[3], list | tuple) and not isinstance(args[2], list)
     both = bool(args[8] if packed else args[7]) if len(args) > 8 else False
-    return {"direction": "bidirectional" if both else "forward", "has_sequence_lens": packed}
+    found: dict[str, Any] = {"direction": "bidirectional" if both else "forward", "has_sequence_lens": packed}
+    if not packed and len(args) > 8 and not args[8] and args[0].ndim == 3:
+        found["time_first_rows"] = int(args[0].shape[1])
+    return found
 
 
 def attention_settings(given: Mapping[str, Any]) -> dict[str, Any]:

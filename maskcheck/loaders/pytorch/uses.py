@@ -8,7 +8,7 @@ from maskcheck.core.model import InputUse, StaticFact, TensorSpec, UseKind
 from maskcheck.core.trace import OperationKind, Site, Trace
 
 _MOVES = (OperationKind.LAYOUT, OperationKind.INDEX, OperationKind.CONCATENATE, OperationKind.PAD)
-_CASTS = frozenset({"aten.to_copy", "aten.clamp", "aten.clamp_min", "aten.clone", "aten.copy"})
+_CASTS = frozenset({"aten.to_copy", "aten.sort", "aten.clamp", "aten.clamp_min", "aten.clone", "aten.copy"})
 
 
 def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ...]:
@@ -81,3 +81,11 @@ def _passed_on(trace: Trace, outputs: Sequence[str]) -> set[str]:
         elif site.operation == "output" or _keeps(site, [0]):
             stack += site.inputs
     return found
+
+
+def rows_of_time_first(trace: Trace) -> int | None:
+    """Size of the batch as the first recurrent layer reads it, when that layer takes time before batch."""
+    for site in trace.sites:
+        if site.kind is OperationKind.RECURRENT and "time_first_rows" in site.attributes:
+            return int(site.attributes["time_first_rows"])
+    return None

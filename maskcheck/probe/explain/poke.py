@@ -1,7 +1,7 @@
 """Noise added to hidden states at pad positions, one layer input at a time.
 
-Sees what pads could do from inside where they are inert from outside: a convolution whose input was masked once, a layer
-that only the current weights keep from leaking.
+Sees what pads could do from inside where they are inert from outside: a convolution whose input was masked once, a
+layer that only the current weights keep from leaking.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def poke(
     model: Model, contract: Contract, base: Ground, axes: Mapping[str, Axes | None], domain: str, seed: int
 ) -> PassportRow:
     """Poke up to six hidden states, spread over the depth of the model."""
-    keys = _spread_out(_hidden(base.long, axes, tuple(model.outputs and (o.name for o in model.outputs))))
+    keys = _spread_out(_hidden(base.long, axes, tuple(o.name for o in model.outputs)))
     if not keys:
         reason = "no hidden state that several layers read and that pads may fill was found"
         return PassportRow(TwinKind.POKE, "hidden states", domain, Status.UNTESTED, False, reason)
@@ -53,7 +53,9 @@ def poke(
 
 
 def _hidden(trace: Trace, axes: Mapping[str, Axes | None], outputs: tuple[str, ...]) -> list[str]:
-    """The residual stream: floating tensors along the sequence that several sites read and whose pads are not kept at 0."""
+    """The residual stream: floating tensors along the sequence that several sites read and whose pads are not kept
+    at 0.
+    """
     graph = Graph.of(trace)
     live = graph.live(outputs)
     found = []
@@ -90,7 +92,7 @@ def _noisy(value: Array, axes: Axes, seed: int) -> Array:
     changed = value.copy()
     region = _pads(changed, axes)
     noise = np.random.default_rng(seed).standard_normal(region.shape) * (float(value.std()) or 1.0)
-    region += noise.astype(value.dtype)
+    region += np.asarray(noise, dtype=value.dtype)
     return changed
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from maskcheck.core.contract import Contract
+from maskcheck.core.contract import Contract, Side
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site, Trace
@@ -76,7 +76,9 @@ class Session:
         return value if own is None else own
 
     def inject(self, sites: Collection[Site]) -> float:
-        """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these alone."""
+        """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these
+        alone.
+        """
         patches = {}
         for site in sites:
             for key in site.outputs:
@@ -158,7 +160,9 @@ def _plain(padding: Padding) -> Padding:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """The two runs of a pair: traces, calls, how each lays out its rows, standing patches, whether rounding may differ."""
+    """The two runs of a pair: traces, calls, how each lays out its rows, standing patches, whether rounding may
+    differ.
+    """
 
     reference: Trace
     twin: Trace
@@ -267,7 +271,8 @@ def _axes(base: Ground, twin: Trace, view: View, among: bool) -> dict[str, Axes 
         if long is None:
             axes[key] = None
         elif base.short is None:
-            axes[key] = guess(value.shape, lengths, view.rows)
+            guessed = guess(value.shape, lengths, view.rows)
+            axes[key] = guessed if view.side is Side.LEFT else _whole_if_mixed(guessed, value, long)
         elif (short := base.short.tensors.get(key)) is None:
             axes[key] = None
         else:
@@ -276,6 +281,15 @@ def _axes(base: Ground, twin: Trace, view: View, among: bool) -> dict[str, Axes 
                 found = replace(found, batch=_first_of(value.shape, view.rows))
             axes[key] = found
     return axes
+
+
+def _whole_if_mixed(axes: Axes, value: Array, long: Array) -> Axes:
+    """An axis of features may happen to be as long as the fixed length; one whose front differs too is no sequence."""
+    if value.ndim != 2 or value.shape != long.shape or tuple(axes.sequence) != (1,):
+        return axes
+    front = slice(0, axes.sequence[1][0])
+    same = np.array_equal(value[:, front], long[:, front], equal_nan=np.issubdtype(value.dtype, np.floating))
+    return axes if same else replace(axes, sequence={})
 
 
 def _first_of(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:

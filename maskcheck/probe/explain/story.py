@@ -177,8 +177,8 @@ def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
         gap = difference(bench.reference[name][:1], rows)
         if not gap <= max(10 * floor.tolerance, _DISAGREEMENT):
             telling.notes.append(
-                f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: optimisations of the "
-                "runtime change the answer, so sites may be imprecise."
+                f"The instrumented copy answers {gap:.1g} sd away from the deployed model at {name}: "
+                "optimisations of the runtime change the answer, so sites may be imprecise."
             )
             return
 
@@ -223,7 +223,7 @@ def _leaking_outputs(observation: Observation) -> tuple[str, ...]:
 
 def _unseen(pair: Pair) -> str:
     return (
-        f"The {pair.twin.value} leak ({pair.variant}) of the deployed model does not appear in the instrumented copy of one row: "
+        f"The {pair.twin.value} leak ({pair.variant}) of the deployed model does not appear in the instrumented copy: "
         "it comes from an optimisation of the runtime or needs a larger batch, and no layer can be named."
     )
 
@@ -267,7 +267,8 @@ def _remember(telling: _Telling, session: Session, found: Explanation, outputs: 
         _draw(telling, session, found)
     if found.explained is not None and found.explained < 0.5 and found.groups:
         telling.notes.append(
-            f"Patching every origin found removes {found.explained:.0%} of the {session.pair.twin.value} leak; the rest could not be placed."
+            f"Patching every origin found removes {found.explained:.0%} of the {session.pair.twin.value} leak; "
+            "the rest could not be placed."
         )
 
 

@@ -52,8 +52,8 @@ def infer(model: Model, overrides: Overrides) -> Inference:
         )
     raise LoadError(
         f"{model.info.path} refused every batch and length tried; its reason: {failure.message}",
-        hint="State what it needs: maskcheck inspect MODEL --write contract.toml, edit it, audit --contract contract.toml; "
-        "or give real inputs with --inputs samples.npz.",
+        hint="State what it needs with --input NAME=ROLE,dims=...,fill=..., or in a file with --contract FILE "
+        "(maskcheck inspect MODEL --write contract.toml shows the layout).",
     )
 
 
@@ -106,7 +106,9 @@ def _swapped(d: Draft) -> Draft:
 
 
 def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
-    """Drop the padding of content that nobody pads: values of one fixed size per row, and images without a pixel mask."""
+    """Drop the padding of content that nobody pads: values of one fixed size per row, and images without a pixel
+    mask.
+    """
     marked = _marked(drafts)
     found = []
     for d in drafts:

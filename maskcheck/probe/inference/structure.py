@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def draft(model: Model, stated: Mapping[str, Mapping[str, object]]) -> list[Draf
     roles: dict[str, tuple[Role, str]] = {}
     for spec in model.inputs:
         given = stated.get(spec.name, {}).get("role")
-        roles[spec.name] = (Role(given), "stated") if given else _first_guess(spec, facts[spec.name])
+        roles[spec.name] = (Role(str(given)), "stated") if given else _first_guess(spec, facts[spec.name])
     _settle_secondary(model, roles, facts, stated)
     return [
         _draft_one(spec, *roles[spec.name], facts[spec.name], stated.get(spec.name, {}), model) for spec in model.inputs
@@ -83,8 +84,9 @@ def _rank(spec: TensorSpec) -> int:
     return len(spec.shape) if spec.shape is not None else 2
 
 
-def _is(spec: TensorSpec, kind: type[np.generic]) -> bool:
-    return spec.dtype != "bool" and np.issubdtype(np.dtype(spec.dtype), kind)
+def _is(spec: TensorSpec, kind: Any) -> bool:
+    """Whether the input's dtype is of an abstract numpy kind such as ``np.integer``."""
+    return spec.dtype != "bool" and bool(np.issubdtype(np.dtype(spec.dtype), kind))
 
 
 def _first_guess(spec: TensorSpec, facts: Facts) -> tuple[Role, str]:

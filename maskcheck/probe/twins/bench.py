@@ -116,7 +116,17 @@ class Bench:
             Pair(twin, variant, self.domain, a, b, g.row, g.worst, pad_row)
             for g, a, b in sorted(leaking, key=lambda found: -found[0].worst)
         )
-        return Observation(row, pairs[0] if pairs else None, pairs)
+        return Observation(row, pairs[0] if pairs else None, _curve(self.base, compared))
 
     def untested(self, twin: TwinKind, variant: str, reason: str, *, gating: bool | None = None) -> Observation:
         return untested(twin, variant, self.domain, reason, self.gating(twin) if gating is None else gating)
+
+
+def _curve(base: Call, compared: Sequence[tuple[Gap, Call, Call]]) -> tuple[tuple[int, float], ...]:
+    """Differences by number of pads, over the twins of the reference rows that were padded along one dimension."""
+    points = {}
+    for gap, reference, twin in compared:
+        pads = [t - twin.rows[0].lengths[n] for n, t in twin.padding.totals.items() if t != twin.rows[0].lengths[n]]
+        if reference is base and len(pads) == 1:
+            points[pads[0]] = gap.worst
+    return tuple(sorted(points.items())) if len(points) > 1 else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -76,10 +76,10 @@ def _pad_row(bench: Bench, fill: Array | float | None) -> tuple[Gap, Call, Call]
     return bench.judge.compare(before, after, exact=True), call, call
 
 
-def _answers(bench: Bench, outputs: dict[str, Array] | object, call: Call) -> Answers:
+def _answers(bench: Bench, outputs: Mapping[str, Array], call: Call) -> Answers:
     split = {
         spec.name: split_rows(np.asarray(outputs[spec.name]), spec, len(call.rows)) for spec in bench.contract.outputs
-    }  # type: ignore[index]
+    }
     return bench.runner.valid_parts(split, call)
 
 

@@ -21,19 +21,22 @@ _POSITIONS = 9
 
 
 def valid(bench: Bench) -> Iterator[Observation]:
-    """Change real tokens one at a time, in a padded batch. Here *no* change is the finding: the token was masked away."""
+    """Change real tokens one at a time, in a padded batch. Here *no* change is the finding: the token was masked
+    away.
+    """
     gating = bench.gating(TwinKind.VALID)
     length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
     dead = bench.dead
     if dead is None:
         yield bench.untested(TwinKind.VALID, "one token", "the model refused the changed batches", gating=gating)
         return
-    # At a fixed length there is no unpadded run to compare with: only a model that is deaf altogether is suspicious there.
+    # At a fixed length there is no unpadded run to compare with: only a model that is deaf altogether is suspicious
+    # there.
     everything = len(dead.padded) == len(dead.tried)
     lost = sorted(dead.padded - dead.plain) if not bench.plan.fixed else sorted(dead.padded) if everything else []
     if lost:
-        reason = f"padding switches off real positions {_list(lost)} of {length}: they no longer influence anything"
-        yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.LEAKY, gating, reason))
+        why = f"padding switches off real positions {_list(lost)} of {length}: they no longer influence anything"
+        yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.LEAKY, gating, why))
     else:
         still = sorted(dead.padded)
         reason = f"positions {_list(still)} of {length} influence nothing, padded or not" if still else None

@@ -71,7 +71,7 @@ def _permuted(bench: Bench, gating: bool) -> Observation:
     gap = bench.judge.compare(answers, restored)
     found = bench.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
     # The rows stand at other places in the twin, which no trace can align: keep the verdict, explain "beside longer".
-    return replace(found, pair=None, pairs=())
+    return replace(found, pair=None)
 
 
 def _fixed_batch(bench: Bench, gating: bool) -> Observation:

@@ -1,4 +1,6 @@
-"""The same twins in another precision: rounding shrinks by nine orders of magnitude in float64, a leak stays what it was."""
+"""The same twins in another precision: rounding shrinks by nine orders of magnitude in float64, a leak stays what it
+was.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def side(bench: Bench) -> Iterator[Observation]:
 
 
 def _shorter(bench: Bench, sides: Mapping[str, Side], given: bool) -> Iterator[tuple[Gap, Call, Call]]:
-    """One pair of shorter rows: what only some contents show (a maximum that zeros win) wants more than one set of rows."""
+    """One pair of shorter rows: what only some contents show (a maximum that zeros win) wants more than one set of
+    rows.
+    """
     valid, totals = bench.plan.cases[-1]
     rows = bench.source.rows(bench.runner.batch_size(min(2, len(bench.rows))), valid, 40)
     call = unpadded(rows)

@@ -147,7 +147,9 @@ def test_a_fixed_length_is_audited_through_the_worth_of_its_pads() -> None:
 def test_a_mask_that_means_the_opposite_of_its_name_is_a_conflict() -> None:
     model = attention_model(pooling="first")
     turned = [
-        Node("bias", K.ELEMENTWISE, ("attention_mask",), lambda m: (m[:, None, :] * np.float32(-1e9)).astype(np.float32))
+        Node(
+            "bias", K.ELEMENTWISE, ("attention_mask",), lambda m: (m[:, None, :] * np.float32(-1e9)).astype(np.float32)
+        )
         if node.name == "bias"
         else node
         for node in model._nodes

@@ -1,0 +1,115 @@
+"""One model in several forms: the live module, its ONNX export, its .pt2 and its TorchScript agree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from maskcheck.api import audit_module  # noqa: E402
+from maskcheck.audit import audit_model  # noqa: E402
+from maskcheck.core.report import ModelReport, Severity  # noqa: E402
+from maskcheck.core.settings import Settings  # noqa: E402
+from tests import zoo  # noqa: E402
+from tests.zoo import attention, export, pooling, recurrent  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Form:
+    """A module of the zoo by the name of its case; ``line`` is what stands on the origin's source line."""
+
+    name: str
+    build: Callable[[], nn.Module]
+    line: str | None = None
+
+
+FORMS = (
+    Form("attention_masked", lambda: attention.TextEncoder(attention.SelfAttention(), attention.SelfAttention())),
+    Form("attention_fused", lambda: attention.TextEncoder(attention.Fused())),
+    Form("attention_unmasked", lambda: attention.UnmaskedText(attention.SelfAttention()), "self.masked(scores, mask)"),
+    Form(
+        "attention_unmasked_second",
+        lambda: attention.TextEncoder(attention.SelfAttention(), attention.Unmasked()),
+        "return scores.softmax(-1)",
+    ),
+    Form(
+        "attention_query_axis",
+        lambda: attention.TextEncoder(attention.QueryAxis(), attention.SelfAttention()),
+        "[:, None, :, None]",
+    ),
+    Form("pool_mean", lambda: pooling.Classifier(pooling.Mean()), "x.mean(1)"),
+    Form("pool_masked_mean", lambda: pooling.Classifier(pooling.MaskedMean())),
+    Form("pool_sum_over_length", lambda: pooling.Classifier(pooling.MaskedSumOverLength()), "/ x.shape[1]"),
+    Form("pool_maximum_zero_filled", lambda: pooling.Classifier(pooling.ZeroFilledMaximum()), ".amax(1)"),
+    Form("bilstm_unpacked", lambda: recurrent.Tagger(nn.LSTM, True), "self.rnn("),
+    Form("bilstm_packed", lambda: recurrent.PackedTagger(nn.LSTM, True)),
+    Form("lstm_final_state", lambda: recurrent.FinalState(nn.LSTM), "self.rnn("),
+)
+
+
+def case_of(name: str) -> zoo.Case:
+    return next(c for c in zoo.CASES if c.name == name)
+
+
+def build(form: Form) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    """The module as its case exports it, and the example it was exported with."""
+    case = case_of(form.name)
+    torch.manual_seed(0)
+    module = form.build().eval()
+    example = export._example(case, case.spec, None, True)
+    return module, dict(zip((i.name for i in case.spec), example, strict=True))
+
+
+def summary(report: ModelReport) -> tuple[str, set[str]]:
+    """Verdict and the rules of the errors."""
+    return report.outcome.value, {f.rule for f in report.findings if f.severity is Severity.ERROR}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.name)
+def test_live_module_and_onnx_export_agree(form: Form, tmp_path: Path) -> None:
+    case = case_of(form.name)
+    live = audit_module(*build(form))
+    path = tmp_path / f"{form.name}.onnx"
+    case.build(path)
+    assert summary(live) == summary(audit_model(str(path), Settings()))
+    assert live.outcome.value == ("leaky" if {"length", "mates"} & case.leaky else "clean")
+    if form.line is not None:
+        sites = [f.site for f in live.findings if f.severity is Severity.ERROR]
+        texts = [s.source.text or "" for s in sites if s is not None and s.source is not None]
+        assert any(form.line in text for text in texts), texts
+
+
+@pytest.mark.parametrize("name", ["attention_masked", "attention_unmasked_second", "pool_mean", "attention_fused"])
+def test_exported_program_and_torchscript_agree(name: str, tmp_path: Path) -> None:
+    form = next(f for f in FORMS if f.name == name)
+    module, example = build(form)
+    live = summary(audit_module(module, example))
+    free = {k: {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC} for k in example}
+    archive, script = tmp_path / "model.pt2", tmp_path / "model.ts"
+    with export.quiet():
+        torch.export.save(torch.export.export(module, (), example, dynamic_shapes=free), archive)
+        torch.jit.save(torch.jit.trace(module, example_kwarg_inputs=example), os.fspath(script))
+    exported = audit_model(str(archive), Settings())
+    assert summary(exported) == live
+    for finding in exported.findings:
+        assert finding.site is not None
+        if finding.severity is Severity.ERROR:
+            # The exporter keeps the lines of ``forward`` functions only, not of what those call.
+            assert finding.site.source is not None
+            assert finding.site.source.function == "forward"
+            assert finding.site.module == {"pool_mean": "pool"}.get(name, "blocks.1.attention")
+    assert summary(audit_model(str(script), Settings(trust=True))) == live
+
+
+def test_rows_are_told_from_steps_when_time_comes_first() -> None:
+    report = audit_module(recurrent.TimeFirst(), (torch.randn(7, 3, 10),))
+    assert report.contract is not None
+    assert report.contract.inputs[0].dims[1] == "batch"
+    assert summary(report) == ("leaky", {"MC301"})

@@ -135,7 +135,8 @@ def _baked(observations: list[Observation], bench: Bench) -> list[Observation]:
         o.row.twin is TwinKind.LENGTH and o.row.gating and o.row.status is Status.LEAKY and o.row.domain == bench.domain
         for o in observations
     )
-    if not leaks or not tail or len(tail) == len(bench.dead.tried if bench.dead else ()) or tail[-1] != length - 1:
+    # One position alone may be what a strided front end cuts off at the end.
+    if not leaks or len(tail) < 2 or len(tail) == len(bench.dead.tried if bench.dead else ()) or tail[-1] != length - 1:
         return observations
     where = f"real positions from {tail[0] + 1} of {length} on influence nothing"
     reason = f"{where}, and other lengths leak: a length was baked in"

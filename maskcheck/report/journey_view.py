@@ -54,6 +54,6 @@ def _remark(step: MaskStep) -> str:
         return why + ("Keras warns" if step.warned else "Keras does not warn")
     if step.fate is MaskFate.IGNORED:
         return "works across positions without it"
-    if step.warned:
+    if step.warned and step.fate is not MaskFate.CONSUMED:
         return "Keras warns, but the result does carry the mask"
     return step.detail

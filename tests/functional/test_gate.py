@@ -60,7 +60,10 @@ def test_the_models_of_the_configuration(fake: FakeAudit) -> None:
     configured("[[models]]\npath = 'exports/[!e]*.onnx'\n")
     result = run("audit", "-q")
     assert result.exit_code == 1
-    assert [line.split(" ")[0] for line in result.stdout.splitlines()[:2]] == ["exports/clean.onnx", "exports/leaky.onnx"]
+    assert [line.split(" ")[0] for line in result.stdout.splitlines()[:2]] == [
+        "exports/clean.onnx",
+        "exports/leaky.onnx",
+    ]
 
 
 def test_without_models_anywhere_it_is_a_usage_error(fake: FakeAudit) -> None:

@@ -1,6 +1,6 @@
-"""Runs Keras in a process of its own, for TensorFlow and torch must not meet in one: ``python -m tests.loaders.keras_child``.
+"""Runs Keras in a process of its own, for TensorFlow and torch must not meet in one.
 
-Takes the name of a function of this module and a folder to work in, and prints what the function returns as JSON.
+``python -m tests.loaders.keras_child FUNCTION FOLDER`` prints what a function of this module returns, as JSON.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _audited(build: Callable[[Any], Any], folder: Path) -> dict[str, Any]:
     keras.utils.set_random_seed(3)
     path = folder / "model.keras"
     build(keras).save(path)
-    settings = Settings(samples=2, custom_objects=(LAYERS,))
+    settings = Settings(samples=4, custom_objects=(LAYERS,))
     model = load(path, settings)
     steps = {s.site: [s.fate.value, s.warned] for s in model.info.journey}
     return {**_verdict(path, settings), "journey": steps}
@@ -192,4 +192,4 @@ def _verdict(path: Path, settings: Any) -> dict[str, Any]:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     result = globals()[sys.argv[1]](Path(sys.argv[2]))
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result) + "\n")

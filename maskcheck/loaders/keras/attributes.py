@@ -23,7 +23,7 @@ _REDUCTIONS = frozenset({"Mean", "Sum", "Max", "Min", "Prod", "All", "Any", "Arg
 
 
 def layer_attributes(layer: Any) -> dict[str, Any]:
-    """Plain settings of a layer or of a Keras operation. Global pooling reduces every axis between batch and channels."""
+    """Plain settings of a layer or of a Keras operation. Global pooling reduces the axes between batch and channels."""
     found = {name: plain for name in _NAMES if (plain := _plain(getattr(layer, name, None))) is not None}
     name = type(layer).__name__
     if name.startswith("Global") and "Pooling" in name:

@@ -30,6 +30,22 @@ def custom_objects(places: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+def operations() -> dict[str, Any]:
+    """Keras's own operations by name.
+
+    Keras writes them into .h5 files (every mask of a functional model is made of some) and does not know them when it
+    reads these files.
+    """
+    found: dict[str, Any] = {}
+    waiting = [import_module("keras").Operation]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if kind.__module__.startswith("keras.src.ops."):
+                found[kind.__name__] = kind
+    return found
+
+
 def _imported(place: str) -> ModuleType:
     try:
         if place.endswith(".py"):

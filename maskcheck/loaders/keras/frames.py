@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from pathlib import Path
+from types import FrameType
 
 from maskcheck.core.trace import SourceLine
 
@@ -14,13 +15,13 @@ _OWN = str(Path(__file__).parents[2])
 
 def user_line() -> SourceLine | None:
     """The innermost line on the stack that belongs neither to a framework nor to maskcheck."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if not _foreign(frame.f_globals.get("__name__", ""), file):
             text = linecache.getline(file, frame.f_lineno).strip() or None
             return SourceLine(file, frame.f_lineno, frame.f_code.co_name, text)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import MaskFate, MaskStep, StaticFact
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.core.trace import Site
 from maskcheck.loaders.keras.hooks import Function
+from maskcheck.loaders.keras.kinds import SIZES
 from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
 
 DROPPED = "mask-dropped"
@@ -98,7 +99,7 @@ class Diary:
         self._masked |= {identity(t) for t in passage.masked}
 
     def _settled(self, entry: _Entry) -> _Entry:
-        """A result that comes to its reader with a mask has one: functional models hand some masks over as arguments."""
+        """A result that reaches a reader with a mask has one: functional models hand some masks over as arguments."""
         kept = {MaskFate.DROPPED: MaskFate.PASSED, MaskFate.CONSUMED: MaskFate.USED}
         step = entry.step
         if step.fate not in kept or entry.raw or not self._masked & set(entry.outputs):
@@ -124,8 +125,8 @@ class Diary:
     ) -> None:
         """Enter a call that was looked into, before what happened inside; ``maker`` is the site that made the result.
 
-        A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing. A model
-        inside a model only routes masks, and is told of what it loses.
+        A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing. A
+        model inside a model only routes masks, so what is lost in there counts.
         """
         fate = _fate(passage, result)
         if fate is MaskFate.PASSED and _mixes(passage, result, function):
@@ -141,7 +142,7 @@ class Diary:
     def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
         """Enter an operator that took a masked sequence and left one without a mask."""
         masked = next((t for t in operands if mask_of(t) is not None), None)
-        if masked is None or not values or site.kind is OperationKind.SHAPE or mask_of(values[0]) is not None:
+        if masked is None or not values or site.operation in SIZES or mask_of(values[0]) is not None:
             return
         shape = tuple(values[0].shape)
         owner = f" in {site.module}" if site.module else ""

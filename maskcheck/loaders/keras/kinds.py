@@ -48,21 +48,30 @@ _OPERATORS: dict[Kind, str] = {
     Kind.REDUCE_MEAN: "Mean Average",
     Kind.REDUCE_SUM: "Sum",
     Kind.REDUCE_MAX: "Max Amax",
-    Kind.REDUCE_OTHER: "Min Amin Prod All Any Var Std Logsumexp ArgMax ArgMin Argmax Argmin EuclideanNorm Norm L2Loss Median",
-    Kind.NORMALIZATION: "FusedBatchNorm FusedBatchNormV3 LayerNorm RMSNorm RmsNormalization LayerNormalization Normalize",
+    Kind.REDUCE_OTHER: """
+        Min Amin Prod All Any Var Std Logsumexp ArgMax ArgMin Argmax Argmin EuclideanNorm Norm L2Loss Median""",
+    Kind.NORMALIZATION: """
+        FusedBatchNorm FusedBatchNormV3 LayerNorm RMSNorm RmsNormalization LayerNormalization Normalize""",
     Kind.CONVOLUTION: "Conv Conv1D Conv2D Conv3D DepthwiseConv DepthwiseConv2dNative SeparableConv ConvTranspose",
     Kind.WINDOW: "MaxPool AvgPool MaxPool3D AvgPool3D AveragePool ExtractPatches ExtractImagePatches",
     Kind.SCAN: "Cumsum Cumprod CumulativeLogsumexp Scan While StatelessWhile AssociativeScan",
     Kind.FOURIER: "FFT IFFT RFFT IRFFT FFT2D STFT ISTFT FFT2",
-    Kind.INDEX: "GetItem Slice StridedSlice Gather GatherV2 GatherNd Take TakeAlongAxis Split SplitV Unpack Unstack ReverseV2 Flip ReverseSequence",
+    Kind.INDEX: """
+        GetItem Slice StridedSlice Gather GatherV2 GatherNd Take TakeAlongAxis Split SplitV Unpack Unstack ReverseV2
+        Flip ReverseSequence""",
     Kind.LAYOUT: "Reshape Transpose ExpandDims Squeeze Tile BroadcastTo Repeat Pack Swapaxes Moveaxis Ravel",
     Kind.CONCATENATE: "Concat ConcatV2 Concatenate Stack Hstack Vstack",
     Kind.PAD: "Pad PadV2 MirrorPad Roll",
-    Kind.ROUTING: "TopK TopKV2 Sort Argsort Unique NonZero Nonzero ScatterNd TensorScatterUpdate SegmentSum DynamicPartition",
+    Kind.ROUTING: """
+        TopK TopKV2 Sort Argsort Unique NonZero Nonzero ScatterNd TensorScatterUpdate SegmentSum DynamicPartition""",
     Kind.RANDOM: "RandomUniform RandomStandardNormal StatelessRandomUniformV2 StatelessRandomNormalV2",
     Kind.SHAPE: "Shape ShapeN Size Rank",
     Kind.SUBGRAPH: "If StatelessIf PartitionedCall StatefulPartitionedCall Cond WhileLoop Map VectorizedMap",
 }
+
+
+SIZES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
+"""Operators that read nothing of a tensor but its shape."""
 
 
 def _table(source: dict[Kind, str]) -> dict[str, Kind]:

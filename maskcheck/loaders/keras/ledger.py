@@ -9,6 +9,7 @@ from typing import Any
 
 from maskcheck.core.model import Array
 from maskcheck.core.trace import OperationKind, Site, SourceLine
+from maskcheck.loaders.keras.kinds import SIZES
 from maskcheck.loaders.keras.tensors import copied, identity, mask_of, read, replaced
 
 
@@ -29,8 +30,8 @@ class Ledger:
     """Keys of all tensors that the inputs reach, the sites that made them, and what they held.
 
     A key is the path of the layer, ``#`` and the how many-th call of it this was; it is the same in every run. Tensors
-    in ``patches`` are handed on with the given value, while ``tensors`` keeps what was computed. ``wanted`` limits what is
-    kept (``None``: everything).
+    in ``patches`` are handed on with the given value, while ``tensors`` keeps what was computed. ``wanted`` limits what
+    is kept (``None``: everything).
     """
 
     def __init__(self, patches: Mapping[str, Array], wanted: Collection[str] | None) -> None:
@@ -85,7 +86,7 @@ class Ledger:
             call.attributes,
         )
         self.sites.append(site)
-        sizes = call.kind is OperationKind.SHAPE or all(k in self.shape_only for k in inputs)
+        sizes = call.operation in SIZES or all(k in self.shape_only for k in inputs)
         self.shape_only.update(keys if sizes else ())
         self._makers.update(dict.fromkeys(keys, name))
         return site, [self._enter(key, tensor) for key, tensor in zip(keys, outputs, strict=True)]

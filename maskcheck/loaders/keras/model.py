@@ -13,23 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from maskcheck.core.errors import LoadError, RunError, TraceError
+from maskcheck.core.errors import LoadError, RunError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.loaders.keras import backend
-from maskcheck.loaders.keras.custom import custom_objects
+from maskcheck.loaders.keras.custom import custom_objects, operations
 from maskcheck.loaders.keras.hooks import watching
 from maskcheck.loaders.keras.journey import Diary
 from maskcheck.loaders.keras.recorder import Recorder
 from maskcheck.loaders.keras.safety import foreign_objects, read_config, refuse
 from maskcheck.loaders.keras.signature import output_names, signature_of
-from maskcheck.loaders.keras.tensors import leaves, read
 from maskcheck.loaders.keras.tensors import is_tensor as _is_tensor
+from maskcheck.loaders.keras.tensors import leaves, read
 from maskcheck.loaders.keras.uses import Uses
 
 _LENGTHS = (9, 16, 37, 131, 521)
 """Lengths tried for axes of any length, until the model accepts one."""
+
+_HDF5 = (".h5", ".hdf5")
 
 _CHUNK = 4 * 2**20
 
@@ -45,23 +47,25 @@ def load(path: Path, settings: Settings) -> KerasModel:
     foreign = foreign_objects(read_config(path), custom)
     if foreign and not settings.trust:
         raise refuse(path, foreign, code=any("." not in name for name in foreign))
+    hdf5 = path.suffix in _HDF5
+    known = operations() | custom if hdf5 else custom
     try:
         with _quiet():
-            model = keras.saving.load_model(path, custom_objects=custom, compile=False, safe_mode=not settings.trust)
+            model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=not settings.trust)
     except Exception as error:
         raise LoadError(
             f"{path}: Keras cannot load this model: {_shortened(error)}",
             hint="Layers of your own come with --custom-objects package.module or path/to/file.py.",
         ) from error
-    return KerasModel(model, str(path), "keras-h5" if path.suffix in (".h5", ".hdf5") else "keras", _sha256(path))
+    return KerasModel(model, str(path), "keras-h5" if hdf5 else "keras", _sha256(path))
 
 
 class KerasModel:
     """Implements ``maskcheck.core.model.Model`` over a live ``keras.Model``.
 
     Keys of tensors are the path of the layer that made them and the how many-th call it was; outputs go by their own
-    names. One short run of the model shows how its inputs are used and what becomes of its masks; where no length can be
-    found at which it runs, nothing is known of that.
+    names. One short run of the model shows how its inputs are used and what becomes of its masks; where no length can
+    be found at which it runs, nothing is known of that.
 
     Raises:
         LoadError: the model was never built, so that its inputs are unknown.
@@ -117,7 +121,7 @@ class KerasModel:
         patches: Mapping[str, Array] | None = None,
         record: Collection[str] | None = None,
     ) -> Trace:
-        """Call the model and record every layer; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
+        """Call the model and record every layer; see ``Model.trace``. Raises ``RunError``."""
         keys = {name: key for key, name in self._names.items()}
         changed = {keys.get(key, key): np.asarray(value) for key, value in (patches or {}).items()}
         wanted = None if record is None else frozenset(keys.get(key, key) for key in record)

@@ -21,8 +21,6 @@ from maskcheck.loaders.keras.ledger import Call, Ledger
 from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
 from maskcheck.loaders.keras.uses import Uses
 
-_SIZES = frozenset({"Shape", "ShapeN", "Size", "Rank"})
-
 
 class Recorder:
     """A ``hooks.Watcher``. Layers of Keras itself are one site each; models and layers of others are looked into.
@@ -99,7 +97,7 @@ class Recorder:
         outputs = list(tensors_in(result)) if result is not None else []
         if not inputs or not outputs:
             return result
-        kind = OperationKind.SHAPE if name in _SIZES else operator_kind(name)
+        kind = operator_kind(name)
         if self._uses is not None and self._uses.table(name, arguments, self.ledger) is not None:
             kind = OperationKind.EMBEDDING
         call = replace(self._call(name, name, kind, operator_attributes(name, arguments)), source=user_line())

@@ -99,7 +99,7 @@ def _built_shapes(model: Any) -> Any:
 
 
 def _built_spec(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpec:
-    """A model built by a call remembers the sizes of that call, so only the last axis of features is taken for fixed."""
+    """A model built by a call remembers the sizes of that call: only the last axis of features is taken for fixed."""
     rank = len(shape)
     axes = [shape[i] if rank >= 3 and i == rank - 1 else None for i in range(rank)]
     return _spec(name, dtype, axes)

@@ -7,6 +7,7 @@ from typing import Any
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import Site
 from maskcheck.loaders.keras.attributes import split_arguments
+from maskcheck.loaders.keras.kinds import SIZES
 from maskcheck.loaders.keras.ledger import Ledger
 from maskcheck.loaders.keras.tensors import is_tensor
 
@@ -48,7 +49,7 @@ class Uses:
         """Enter what one TensorFlow operator does with an input."""
         operands = split_arguments(arguments)[0]
         viewed = [(k, self._views[k]) for k in site.inputs if k in self._views]
-        if not viewed or site.operation in ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"):
+        if not viewed or site.operation in SIZES:
             return
         if site.operation == "SelectV2" and is_tensor(operands[-1]) and ledger.key(operands[-1]) in self._views:
             self._wrapped_ids(site, ledger.key(operands[-1]) or "")
@@ -86,14 +87,14 @@ class Uses:
 
     def other(self, site: Site) -> None:
         """Enter a call of whose inside nothing is known."""
-        for key in site.inputs:
+        for key in site.inputs if site.operation not in SIZES else ():
             if key in self._views and site.operation in _KEEPS:
                 self._views[site.outputs[0]] = self._views[key]
             elif key in self._views:
                 self._add(self._views[key], UseKind.OTHER, site, None)
 
     def _wrapped_ids(self, site: Site, key: str) -> None:
-        """``ops.take`` counts negative ids from the end: an id that is chosen between itself and that is still the id."""
+        """``ops.take`` counts negative ids from the end: what it chooses between an id and that is still the id."""
         name = self._views[key]
         self._views[site.outputs[0]] = name
         makers = {k.rsplit("#", 1)[0] for k in site.inputs}
@@ -122,7 +123,7 @@ def _rows(table: Any) -> int | None:
     shape = list(table.shape)
     if shape:
         return int(shape[0])
-    data = getattr(table, "_handle_data", None)
+    data: Any = getattr(table, "_handle_data", None)
     try:
         return int(data.shape_and_type[0].shape.dim[0].size)
     except (AttributeError, IndexError, TypeError):

@@ -7,7 +7,7 @@ sizes that differ between a row alone and the same row among mates are batch axe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -40,15 +40,19 @@ class Axes:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How to read a merged axis: ``rows_first`` for (rows * time), ``blocks`` for (channels * time) rather than
-    (time * channels).
+    """How to read a tensor whose layout the sizes alone do not tell.
+
+    ``rows_first`` reads a merged axis as (rows * time), ``blocks`` as (channels * time) rather than (time * channels).
+    ``mirrored`` looks for the valid positions at the other end, where a reversed scan puts them.
     """
 
     rows_first: bool = True
     blocks: bool = False
+    mirrored: bool = False
 
 
 MODES = tuple(Mode(r, b) for r, b in product((True, False), (False, True)))
+MIRRORED = tuple(replace(mode, mirrored=True) for mode in MODES[:2])
 
 
 def learn(short: Shape, long: Shape, many: Shape | None, rows: int) -> Axes | None:
@@ -97,19 +101,24 @@ def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]
         array = taken
     if not view.padded:
         return array
+    side = _other(view.side) if mode.mirrored else view.side
     for axis, (short, long) in axes.sequence.items():
         if axis >= array.ndim or array.shape[axis] != long:
             return None
         if mode.blocks and long != ratio[1]:
-            blocked = _cut_blocks(array, axis, short, long, view.side, ratio)
+            blocked = _cut_blocks(array, axis, short, long, side, ratio)
             if blocked is None:
                 return None
             array = blocked
             continue
         index: list[slice] = [slice(None)] * array.ndim
-        index[axis] = slice(0, short) if view.side is Side.RIGHT else slice(long - short, long)
+        index[axis] = slice(0, short) if side is Side.RIGHT else slice(long - short, long)
         array = array[tuple(index)]
     return array
+
+
+def _other(side: Side) -> Side:
+    return Side.LEFT if side is Side.RIGHT else Side.RIGHT
 
 
 def _take_row(array: Array, axis: int, view: View, mode: Mode) -> Array | None:

@@ -11,7 +11,7 @@ import numpy as np
 from maskcheck.core.model import Array
 from maskcheck.core.trace import Trace
 from maskcheck.probe.compare import max_abs, scale
-from maskcheck.probe.explain.align import MODES, Axes, Mode, View, cut, reshape_like
+from maskcheck.probe.explain.align import MIRRORED, MODES, Axes, Mode, View, cut, reshape_like
 from maskcheck.probe.noise import HEADROOM, MARGIN
 
 
@@ -57,7 +57,10 @@ class Alignment:
 
 
 def compare(key: str, before: Array, after: Array, alignment: Alignment) -> TensorState:
-    """State of one tensor. Among several readings of a merged axis the one with the smallest difference is right."""
+    """State of one tensor. Among several readings of a merged axis the one with the smallest difference is right.
+
+    A mirrored reading counts only where it makes the tensor clean: it explains a reversal, never a leak.
+    """
     best: tuple[float, Mode, Array] | None = None
     for mode in MODES:
         found = alignment.parts(key, before, after, mode)
@@ -71,8 +74,13 @@ def compare(key: str, before: Array, after: Array, alignment: Alignment) -> Tens
     if best is None:
         return TensorState(State.OPAQUE)
     gap, mode, reference = best
-    state = State.DIRTY if not gap <= _limit(key, reference, alignment) else State.CLEAN
-    return TensorState(state, gap / scale([reference]) if gap else 0.0, mode)
+    if gap <= _limit(key, reference, alignment):
+        return TensorState(State.CLEAN, gap / scale([reference]) if gap else 0.0, mode)
+    for mirrored in MIRRORED:
+        found = alignment.parts(key, before, after, mirrored)
+        if found is not None and max_abs(*found) <= _limit(key, found[0], alignment):
+            return TensorState(State.CLEAN, 0.0, mirrored)
+    return TensorState(State.DIRTY, gap / scale([reference]), mode)
 
 
 def _limit(key: str, reference: Array, alignment: Alignment) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from maskcheck.core.errors import RunError
 from maskcheck.core.trace import Site
 from maskcheck.probe.explain.dirt import TensorState
 from maskcheck.probe.explain.origins import Origin, in_order, origins, siblings, signature
@@ -67,6 +68,7 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
     for _ in range(_ROUNDS):
         fresh = origins(graph, states, live, {k for s in patched.values() for k in s.outputs})
         new = [o for o in fresh if o.site.name not in confirmed]
+        new = [o for o in new if o.site.name not in rejected]
         confirmed |= {o.site.name: o for o in new}
         rejected |= set(patched) - set(confirmed)
         wanted = {name: o.site for name, o in confirmed.items()}
@@ -74,7 +76,15 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
             wanted |= {s.name: s for s in siblings(graph, origin.site, live) if s.name not in rejected}
         if set(wanted) == set(patched):
             break
-        states, leak = session.retrace(wanted.values())
+        try:
+            states, leak = session.retrace(wanted.values())
+        except RunError:
+            # Indices and counts cannot be replaced one without the other; values can.
+            whole = {name: site for name, site in wanted.items() if session.floating(site)}
+            rejected |= set(wanted) - set(whole)
+            confirmed = {name: origin for name, origin in confirmed.items() if name in whole}
+            wanted = whole
+            states, leak = session.retrace(wanted.values())
         patched = wanted
         if not _unexplained(session, leak) and set(wanted) == set(confirmed):
             break

@@ -75,6 +75,11 @@ class Session:
         own = cut(value, replace(axes, batch=axes.batch[:1]), view, self.states[key].mode, self.alignment.ratio)
         return value if own is None else own
 
+    def floating(self, site: Site) -> bool:
+        """Whether a site makes values rather than indices, counts or masks."""
+        made = [self.twin.tensors[k] for k in site.outputs if k in self.twin.tensors]
+        return bool(made) and all(np.issubdtype(value.dtype, np.floating) for value in made)
+
     def inject(self, sites: Collection[Site]) -> float:
         """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these
         alone.

@@ -14,7 +14,7 @@ import numpy as np
 
 import maskcheck
 from maskcheck import loaders, rules
-from maskcheck.core.contract import Contract
+from maskcheck.core.contract import Conflict, Contract
 from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
 from maskcheck.core.model import Model, ModelInfo
 from maskcheck.core.report import (
@@ -24,6 +24,7 @@ from maskcheck.core.report import (
     Outcome,
     PassportRow,
     Report,
+    RootCause,
     Severity,
     Status,
     TwinKind,
@@ -38,6 +39,7 @@ from maskcheck.probe.samples import Source, read_recorded
 
 Progress = Callable[[str, float], None]
 _STRETCHES = 14
+_UNCLASSIFIED, _INVERTED = "MC999", "MC202"
 
 
 def audit(paths: Sequence[str], settings: Settings, progress: Progress | None = None) -> Report:
@@ -190,10 +192,35 @@ def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settin
 
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
     found = [_finding(path, diagnosis, items, story, battery) for diagnosis, items in _causes(story)]
+    found = [f for f in found if not (f.severity is Severity.INFO and f.rule == _UNCLASSIFIED)]
+    if not any(f.rule == _INVERTED for f in found):
+        found += [_contradicted(path, conflict, model) for conflict in contract.conflicts]
     if not any(f.severity is Severity.ERROR for f in found):
         found += _unplaced(path, battery)
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
+
+
+def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:
+    """A mask that works the other way round than its name says; the model's leak was placed elsewhere or nowhere."""
+    rule = rules.rule(_INVERTED)
+    return Finding(
+        rule.code,
+        rule.name,
+        Severity.WARNING,
+        None,
+        RootCause(None, f"the input {conflict.input!r}"),
+        (TwinKind.MASK,),
+        None,
+        (),
+        0.0,
+        0.0,
+        None,
+        None,
+        conflict.message,
+        rule.mend(model.info.framework),
+        _fingerprint(rule.code, path, None),
+    )
 
 
 def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:
@@ -265,7 +292,7 @@ def _unplaced(path: str, battery: Battery) -> list[Finding]:
     if not rows:
         return []
     row = max(rows, key=lambda r: r.difference)
-    rule = rules.rule("MC999")
+    rule = rules.rule(_UNCLASSIFIED)
     worst = max(row.outputs, key=lambda o: o.difference, default=None)
     finding = Finding(
         rule.code,

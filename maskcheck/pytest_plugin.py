@@ -117,5 +117,6 @@ def _recorded(inputs: Any, folder: Path) -> str | None:
     import numpy as np
 
     path = folder / "maskcheck-inputs.npz"
-    np.savez(path, **{name: np.asarray(value) for name, value in inputs.items()})
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in inputs.items()}
+    np.savez(path, **arrays)
     return str(path)

@@ -120,3 +120,23 @@ def test_names_that_contradict_the_behaviour_are_reported(folder: Path) -> None:
     assert found.contract is not None
     assert [c.kind for c in found.contract.conflicts] == ["inverted-polarity"]
     assert any(f.rule == "MC202" for f in found.findings)
+
+
+def test_a_mask_on_the_wrong_of_two_equal_axes_shows_in_the_attention_weights(folder: Path) -> None:
+    """The forum's self-attention whose heads were "hugely concentrated on those padding symbols"."""
+    found = audited("attention_query_axis", folder)
+    assert {m.axis for m in found.attention} == {"queries"}
+    assert max(m.pad_mass_max for m in found.attention) > 0.1
+    sound = audited("attention_masked", folder)
+    assert {m.axis for m in sound.attention} == {"keys"}
+    assert max(m.pad_mass_max for m in sound.attention) < 1e-6
+
+
+def test_flatten_over_a_fixed_length_is_flagged_and_explained(folder: Path) -> None:
+    """The forum's beginner: Embedding, Flatten, Dense over four words, the last of them a pad."""
+    found = audited("mix_flatten", folder)
+    assert found.outcome is Outcome.LEAKY
+    error = next(f for f in found.findings if f.severity is Severity.ERROR)
+    assert error.rule == "MC704" and error.root_cause is not None
+    row = next(r for r in found.passport if r.twin is TwinKind.LENGTH)
+    assert row.variant == "fixed" and "the length is fixed" in (row.reason or "")

@@ -24,7 +24,20 @@ if TYPE_CHECKING:
     from maskcheck.core.settings import Settings
 
 _SILENT = frozenset(
-    ["models", "format_", "outputs", "output", "verbose", "quiet", "color", "fail_on", "github", "baseline", "strict_baseline", "reason"]
+    [
+        "models",
+        "format_",
+        "outputs",
+        "output",
+        "verbose",
+        "quiet",
+        "color",
+        "fail_on",
+        "github",
+        "baseline",
+        "strict_baseline",
+        "reason",
+    ]
 )
 """Parameters that change what is shown or how it is judged, not what is measured."""
 

@@ -132,6 +132,8 @@ def safety(folder: Path) -> Any:
     found["no such file"] = _message(lambda: _load(folder / "own.keras", Settings(custom_objects=("nothing.py",))))
     model = keras_guide.functional(keras)
     model.save_weights(folder / "only.weights.h5")
+    (folder / "model.bin").write_bytes((folder / "lambda.keras").read_bytes())
+    found["another suffix"] = _message(lambda: _load(folder / "model.bin", Settings(trust=True)))
     found["weights"] = _message(lambda: _load(folder / "only.weights.h5", Settings()))
     (folder / "cut.h5").write_bytes((folder / "only.weights.h5").read_bytes()[:600])
     found["damaged"] = _message(lambda: _load(folder / "cut.h5", Settings()))

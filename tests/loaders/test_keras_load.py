@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maskcheck import loaders
+from maskcheck.core.errors import LoadError
+from maskcheck.core.settings import Settings
 from maskcheck.loaders.keras.safety import foreign_objects
 from tests.loaders import keras_child
 
@@ -110,8 +115,20 @@ def test_layers_of_the_users_own_want_their_code(safety: Any) -> None:
 
 @needs_keras
 def test_weights_and_damaged_files_are_refused_with_a_reason(safety: Any) -> None:
+    assert safety["another suffix"] is None
     assert "weights but no model" in safety["weights"]
     assert "damaged" in safety["damaged"]
+
+
+@pytest.mark.skipif(keras_child.available, reason="Keras is installed")
+def test_without_keras_the_error_says_what_to_install(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("metadata.json", "{}")
+    with pytest.raises(LoadError) as caught:
+        loaders.load(path, Settings())
+    assert "maskcheck[keras]" in caught.value.hint
 
 
 def test_foreign_objects_are_found_at_any_depth() -> None:

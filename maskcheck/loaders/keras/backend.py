@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module, util
+from pathlib import Path
 from typing import Any
 
 from maskcheck.core.errors import LoadError
@@ -13,24 +14,24 @@ _INSTALL = "Install it: pip install 'maskcheck[keras]'"
 _BACKENDS = ("tensorflow", "torch", "jax")
 
 
-def require_keras() -> Any:
-    """Import and return ``keras``, on TensorFlow unless the environment names another backend.
+def require_keras(path: Path) -> Any:
+    """Import and return ``keras`` to open ``path``, on TensorFlow unless the environment names another backend.
 
     Raises:
         LoadError: Keras or its backend is missing or cannot be imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if util.find_spec("keras") is None:
-        raise LoadError("Keras is not installed.", hint=_INSTALL)
+        raise LoadError(f"{path}: this is a model for Keras, which is not installed.", hint=_INSTALL)
     if "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
         wanted = os.environ["KERAS_BACKEND"]
         if wanted in _BACKENDS and util.find_spec(wanted) is None:
-            raise LoadError(f"Keras is to run on {wanted}, which is not installed.", hint=_INSTALL)
+            raise LoadError(f"{path}: Keras is to run on {wanted}, which is not installed.", hint=_INSTALL)
     try:
         return import_module("keras")
     except Exception as error:
-        raise LoadError(f"Keras cannot be imported: {error}", hint=_INSTALL) from error
+        raise LoadError(f"{path}: Keras cannot be imported: {error}", hint=_INSTALL) from error
 
 
 def on_tensorflow() -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import threading
 import warnings
+import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -31,8 +33,6 @@ from maskcheck.loaders.keras.uses import Uses
 _LENGTHS = (9, 16, 37, 131, 521)
 """Lengths tried for axes of any length, until the model accepts one."""
 
-_HDF5 = (".h5", ".hdf5")
-
 _CHUNK = 4 * 2**20
 
 
@@ -42,22 +42,34 @@ def load(path: Path, settings: Settings) -> KerasModel:
     Raises:
         LoadError: Keras is missing, the file is damaged, or it brings code that nobody vouched for.
     """
-    keras = backend.require_keras()
+    keras = backend.require_keras(path)
     custom = custom_objects(settings.custom_objects)
+    hdf5 = not zipfile.is_zipfile(path)
     foreign = foreign_objects(read_config(path), custom)
     if foreign and not settings.trust:
         raise refuse(path, foreign, code=any("." not in name for name in foreign))
-    hdf5 = path.suffix in _HDF5
     known = operations() | custom if hdf5 else custom
     try:
-        with _quiet():
-            model = keras.saving.load_model(path, custom_objects=known, compile=False, safe_mode=not settings.trust)
+        with _quiet(), _named(path, ".h5" if hdf5 else ".keras") as file:
+            model = keras.saving.load_model(file, custom_objects=known, compile=False, safe_mode=not settings.trust)
     except Exception as error:
         raise LoadError(
             f"{path}: Keras cannot load this model: {_shortened(error)}",
             hint="Layers of your own come with --custom-objects package.module or path/to/file.py.",
         ) from error
     return KerasModel(model, str(path), "keras-h5" if hdf5 else "keras", _sha256(path))
+
+
+@contextmanager
+def _named(path: Path, suffix: str) -> Iterator[Path]:
+    """The file under a name by which Keras knows its format."""
+    if path.suffix == suffix:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / f"model{suffix}"
+        link.symlink_to(path.resolve())
+        yield link
 
 
 class KerasModel:

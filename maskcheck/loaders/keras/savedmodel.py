@@ -29,7 +29,7 @@ def load(path: Path, settings: Settings) -> SavedModel:
             f"{path}: a SavedModel is a program: its graph may read and write files.",
             hint="If you trust where it comes from, add --trust; or audit the .keras file it was exported from.",
         )
-    require_keras()
+    require_keras(path)
     try:
         tensorflow = import_module("tensorflow")
         loaded = tensorflow.saved_model.load(str(path))

@@ -24,6 +24,7 @@ from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, ground, open_session
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Call, split_rows
+from maskcheck.probe.twins import sides
 from maskcheck.probe.twins.bench import Bench
 
 _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
@@ -102,7 +103,9 @@ def _chosen(battery: Battery) -> list[tuple[Observation, Pair]]:
     found: dict[tuple[TwinKind, str | None], tuple[Observation, Pair]] = {}
     ranked = sorted(battery.observations, key=lambda o: not o.row.gating)
     for observation in ranked:
-        if observation.pair is not None and observation.row.twin in _ORDER:
+        # Positions counted by column are wrong on purpose: the passport shows what that costs, no layer is to blame.
+        blameless = observation.row.variant.endswith(sides.BY_COLUMN)
+        if observation.pair is not None and observation.row.twin in _ORDER and not blameless:
             found.setdefault((observation.row.twin, observation.row.domain), (observation, observation.pair))
     for domain in {domain for _, domain in found}:
         if (TwinKind.MATES, domain) in found:  # an empty row is a mate like others: the same leak, harder to trace

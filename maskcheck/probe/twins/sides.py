@@ -11,6 +11,9 @@ from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import Call, unpadded
 from maskcheck.probe.twins.bench import Bench
 
+BY_COLUMN = "positions by column"
+"""Variant in which position ids count columns, pads included, as a caller who forgets them would have it."""
+
 
 def side(bench: Bench) -> Iterator[Observation]:
     """Padding on the other side, against no padding (or, at a fixed length, against the usual side)."""
@@ -29,7 +32,7 @@ def side(bench: Bench) -> Iterator[Observation]:
             compared.append((bench.judge.compare(reference, bench.runner.valid(twin)), call, twin))
         if not bench.plan.fixed:
             compared += list(_shorter(bench, sides, given))
-        variant = other.value + ("" if not positions else ", positions given" if given else ", positions by column")
+        variant = other.value + ("" if not positions else ", positions given" if given else f", {BY_COLUMN}")
         yield bench.observe(TwinKind.SIDE, variant, compared, gating=gating and given)
 
 

@@ -32,7 +32,8 @@ class _Builder:
         values = (self._rng.standard_normal(shape, dtype=np.float32) / np.float32(shape[0] ** 0.5)).tobytes()
         tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
         tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", "model.onnx.data"), ("offset", self._data.tell()), ("length", len(values))):
+        place = {"location": "model.onnx.data", "offset": self._data.tell(), "length": len(values)}
+        for key, value in place.items():
             tensor.external_data.add(key=key, value=str(value))
         self._data.write(values)
         self.weights.append(tensor)
@@ -50,7 +51,9 @@ class _Builder:
         self._data.close()
 
 
-def encoder(folder: Path, *, layers: int, width: int, heads: int = 8, vocabulary: int = 1000, leaky: bool = False) -> Path:
+def encoder(
+    folder: Path, *, layers: int, width: int, heads: int = 8, vocabulary: int = 1000, leaky: bool = False
+) -> Path:
     """Write ``folder/model.onnx``: input_ids and attention_mask to a (masked or plain) mean of the last layer.
 
     ``leaky`` leaves the mask out of every attention.
@@ -69,7 +72,9 @@ def encoder(folder: Path, *, layers: int, width: int, heads: int = 8, vocabulary
     for i in range(layers):
         x = _layer(b, x, f"layer.{i}", width, None if leaky else bias)
     wide = b.node("Unsqueeze", [mask, b.small("axis2", [2], np.int64)], "mask3")
-    total = b.node("ReduceSum", [b.node("Mul", [x, wide], "kept"), b.small("axis1", [1], np.int64)], "total", keepdims=0)
+    total = b.node(
+        "ReduceSum", [b.node("Mul", [x, wide], "kept"), b.small("axis1", [1], np.int64)], "total", keepdims=0
+    )
     count = b.node("ReduceSum", [mask, "axis1"], "count", keepdims=1)
     b.node("Div", [total, count], "sentence_embedding")
     b.close()
@@ -100,8 +105,12 @@ def _layer(b: _Builder, x: str, name: str, width: int, bias: str | None) -> str:
     if bias is not None:
         scores = b.node("Add", [scores, bias], f"{name}.masked")
     weights = b.node("Softmax", [scores], f"{name}.softmax", axis=-1)
-    context = b.node("Transpose", [b.node("MatMul", [weights, value], f"{name}.context")], f"{name}.back", perm=[0, 2, 1, 3])
+    context = b.node(
+        "Transpose", [b.node("MatMul", [weights, value], f"{name}.context")], f"{name}.back", perm=[0, 2, 1, 3]
+    )
     attended = b.dense(b.node("Reshape", [context, "join"], f"{name}.joined"), f"{name}.output", width, width)
     x = b.norm(b.node("Add", [x, attended], f"{name}.residual"), f"{name}.norm1", width)
     inner = b.node("Relu", [b.dense(x, f"{name}.up", width, 4 * width)], f"{name}.relu")
-    return b.norm(b.node("Add", [x, b.dense(inner, f"{name}.down", 4 * width, width)], f"{name}.sum"), f"{name}.norm2", width)
+    return b.norm(
+        b.node("Add", [x, b.dense(inner, f"{name}.down", 4 * width, width)], f"{name}.sum"), f"{name}.norm2", width
+    )

@@ -1,7 +1,8 @@
 """Audit against floor: the same forwards on the same file, each in a process of its own, alternating.
 
-The floor starts Python, loads the untouched file with onnxruntime (all optimisations) and runs exactly the batches that the
-audit ran, instrumented ones included. Reported: wall-clock and peak-memory ratios, median and range over the rounds.
+The floor starts Python, loads the untouched file with onnxruntime (all optimisations) and runs exactly the batches
+that the audit ran, instrumented ones included. Reported: wall-clock and peak-memory ratios, median and range over
+the rounds.
 """
 
 from __future__ import annotations

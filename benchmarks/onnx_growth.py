@@ -1,4 +1,6 @@
-"""How an audit's cost grows with depth: seconds per layer relative to the shallowest model, in one process each, alternating."""
+"""How an audit's cost grows with depth: seconds per layer relative to the shallowest model, in one process each,
+alternating.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def main() -> None:
                 extra = best[layers, leaky] - best[_LAYERS[0], leaky]
                 per_layer = extra / max(1, layers - _LAYERS[0])
                 kind = "leaky" if leaky else "clean"
-                print(f"{kind} {layers:3d} layers: {best[layers, leaky]:.2f} s, {1000 * per_layer:.0f} ms per added layer")
+                print(
+                    f"{kind} {layers:3d} layers: {best[layers, leaky]:.2f} s, {1000 * per_layer:.0f} ms per added layer"
+                )
 
 
 if __name__ == "__main__":

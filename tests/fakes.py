@@ -111,7 +111,7 @@ def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
 def attention_model(
     *, masked: bool = True, pooling: str = "masked-mean", layers: int = 1, width: int = 8, seed: int = 0
 ) -> FakeModel:
-    """Tokens and a mask through ``layers`` of single-head attention, then pooled: the fault is chosen by the arguments."""
+    """Tokens and a mask through single-head attention, then pooled: the fault is chosen by the arguments."""
     rng = np.random.default_rng(seed)
     weights: dict[str, np.ndarray] = {"table": rng.standard_normal((50, width)).astype(np.float32)}
     nodes = [

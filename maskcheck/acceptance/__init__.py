@@ -1,4 +1,6 @@
-"""Which findings somebody let pass: those a baseline knows, those the configuration ignores, those below a threshold."""
+"""Which findings somebody let pass: those a baseline knows, those the configuration ignores, those below a
+threshold.
+"""
 
 from maskcheck.acceptance.applying import apply
 from maskcheck.acceptance.baseline import Baseline, Entry, read, record, to_text

@@ -32,7 +32,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The leak against the number of pads, in a box of ``width`` by ``height`` whose axes meet at ``left``, ``bottom``."""
+    """The leak against the number of pads, in a box of ``width`` by ``height`` whose axes meet at ``left``,
+    ``bottom``.
+    """
 
     width: int
     height: int

@@ -1,4 +1,6 @@
-"""Report -> JUnit XML, which most build servers show as tests: one suite a model, one case a finding or passport row."""
+"""Report -> JUnit XML, which most build servers show as tests: one suite a model, one case a finding or passport
+row.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Published architectures with small random weights, exported as people export them: no name or layout is prepared for."""
+"""Published architectures with small random weights, exported as people export them: no name or layout is prepared
+for.
+"""
 
 from __future__ import annotations
 

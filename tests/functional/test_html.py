@@ -20,11 +20,23 @@ from tests.unit.report import sample
 from tests.unit.report.test_formats import wearing
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --allow-file-access-from-files "
-    "--enable-logging=stderr --hide-scrollbars --window-size=1500,1000 --virtual-time-budget=4000 --dump-dom"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--allow-file-access-from-files",
+    "--enable-logging=stderr",
+    "--hide-scrollbars",
+    "--window-size=1500,1000",
+    "--virtual-time-budget=4000",
+    "--dump-dom",
+]
 DARK, LIGHT = 0, 1
 
 pytestmark = [

@@ -73,6 +73,27 @@ def formats(folder: Path) -> Any:
     return found
 
 
+def old(folder: Path) -> Any:
+    """An .h5 file with what Keras 2 wrote into recurrent layers, inside a wrapper as well."""
+    import h5py
+    import keras
+
+    from maskcheck.core.settings import Settings
+
+    layers = keras.layers
+    stack = [layers.Embedding(50, 8, mask_zero=True), layers.Bidirectional(layers.LSTM(4, return_sequences=True))]
+    path = folder / "old.h5"
+    keras.Sequential([keras.Input((None,), name="ids"), *stack, layers.LSTM(6), layers.Dense(3)]).save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        for layer in config["config"]["layers"]:
+            inner = layer["config"].get("layer", layer)["config"]
+            inner |= {"time_major": False} if "recurrent_activation" in inner else {}
+        file.attrs["model_config"] = json.dumps(config)
+    before = path.read_bytes()
+    return {**_verdict(path, Settings(samples=2)), "untouched": path.read_bytes() == before}
+
+
 def tracing(folder: Path) -> Any:
     """What one trace holds: keys, patches, masks, attention weights; and that nothing stays patched."""
     import keras

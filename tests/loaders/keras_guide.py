@@ -45,6 +45,13 @@ def masking_of_one_length(keras: Any) -> Any:
     return keras.Model(steps, keras.layers.LSTM(6)(keras.layers.Masking(name="masking")(steps)))
 
 
+def masking_by_default_name(keras: Any) -> Any:
+    """Keras calls its input after the first layer, which makes it sound like a mask."""
+    layers = keras.layers
+    steps = keras.Input((10, 5), name="masking_input")
+    return keras.Model(steps, layers.Dense(1)(layers.Bidirectional(layers.LSTM(6))(layers.Masking()(steps))))
+
+
 def masking_lost(keras: Any) -> Any:
     steps = keras.Input((10, 5), name="steps")
     x = keras.layers.Conv1D(6, 3, padding="same", name="conv")(keras.layers.Masking(name="masking")(steps))
@@ -155,6 +162,7 @@ CLEAN = {
     "functional": functional,
     "Masking": masking,
     "Masking of one length": masking_of_one_length,
+    "Masking by its default name": masking_by_default_name,
     "mask by hand": mask_by_hand,
     "temporal split": temporal_split,
     "custom embedding": custom_embedding,

@@ -40,6 +40,13 @@ def test_formats_agree(formats: Any, outcome: str, kind: str) -> None:
 
 
 @needs_keras
+def test_files_of_keras_2_are_read(tmp_path: Path) -> None:
+    found = keras_child.ask("old", tmp_path)
+    assert found["outcome"] == "clean"
+    assert found["untouched"]
+
+
+@needs_keras
 def test_a_saved_model_wants_trust(formats: Any) -> None:
     assert "--trust" in formats["clean"]["untrusted"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import zipfile
 from pathlib import Path
 
@@ -46,12 +45,8 @@ def _zip(path: Path, *names: str) -> None:
 
 
 WRITERS = {
-    "a PyTorch checkpoint": lambda p: _zip(p, "archive/data.pkl", "archive/data/0"),
-    "a TorchScript program": lambda p: _zip(p, "m/constants.pkl", "m/data.pkl", "m/code/m.py"),
-    "a PyTorch exported program": lambda p: _zip(p, "m/archive_format", "m/models/model.json"),
     "a zip archive": lambda p: _zip(p, "readme.txt"),
     "unpack it first": lambda p: _zip(p, "m/model.onnx"),
-    "a safetensors file": lambda p: p.write_bytes(struct.pack("<Q", 2) + b"{}"),
     "a JSON file": lambda p: p.write_text(json.dumps({"model_type": "bert"})),
     "a GGUF model": lambda p: p.write_bytes(b"GGUF" + bytes(60)),
     "a TensorFlow Lite model": lambda p: p.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(60)),

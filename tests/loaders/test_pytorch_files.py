@@ -13,13 +13,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor, nn
 
-from maskcheck import loaders  # noqa: E402
-from maskcheck.audit import audit_model  # noqa: E402
-from maskcheck.core.errors import LoadError, UsageError  # noqa: E402
-from maskcheck.core.settings import Settings  # noqa: E402
-from maskcheck.loaders.pytorch.files import kind_of_file  # noqa: E402
+from maskcheck import loaders
+from maskcheck.audit import audit_model
+from maskcheck.core.errors import LoadError, UsageError
+from maskcheck.core.settings import Settings
+from maskcheck.loaders.pytorch.files import kind_of_file
 
 CODE = """
 import torch

@@ -11,14 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-from maskcheck.api import audit_module  # noqa: E402
-from maskcheck.audit import audit_model  # noqa: E402
-from maskcheck.core.report import ModelReport, Severity  # noqa: E402
-from maskcheck.core.settings import Settings  # noqa: E402
-from tests import zoo  # noqa: E402
-from tests.zoo import attention, export, pooling, recurrent  # noqa: E402
+from maskcheck.api import audit_module
+from maskcheck.audit import audit_model
+from maskcheck.core.report import ModelReport, Severity
+from maskcheck.core.settings import Settings
+from tests import zoo
+from tests.zoo import attention, export, pooling, recurrent
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor, nn
 
-from maskcheck.core.errors import RunError  # noqa: E402
-from maskcheck.core.trace import OperationKind, Site, Trace  # noqa: E402
-from maskcheck.loaders.pytorch.model import TorchModel  # noqa: E402
+from maskcheck.core.errors import RunError
+from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.loaders.pytorch.model import TorchModel
 
 
 def site(trace: Trace, part: str) -> Site:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import threading
 import warnings
 import zipfile
@@ -21,10 +20,11 @@ from maskcheck.core.settings import Settings
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.custom import custom_objects, operations
+from maskcheck.loaders.keras.files import read_config, readable
 from maskcheck.loaders.keras.hooks import watching
 from maskcheck.loaders.keras.journey import Diary
 from maskcheck.loaders.keras.recorder import Recorder
-from maskcheck.loaders.keras.safety import foreign_objects, read_config, refuse
+from maskcheck.loaders.keras.safety import foreign_objects, refuse
 from maskcheck.loaders.keras.signature import output_names, signature_of
 from maskcheck.loaders.keras.tensors import is_tensor as _is_tensor
 from maskcheck.loaders.keras.tensors import leaves, read
@@ -45,12 +45,13 @@ def load(path: Path, settings: Settings) -> KerasModel:
     keras = backend.require_keras(path)
     custom = custom_objects(settings.custom_objects)
     hdf5 = not zipfile.is_zipfile(path)
-    foreign = foreign_objects(read_config(path), custom)
+    config = read_config(path)
+    foreign = foreign_objects(config, custom)
     if foreign and not settings.trust:
         raise refuse(path, foreign, code=any("." not in name for name in foreign))
     known = operations() | custom if hdf5 else custom
     try:
-        with _quiet(), _named(path, ".h5" if hdf5 else ".keras") as file:
+        with _quiet(), readable(path, config) as file:
             model = keras.saving.load_model(file, custom_objects=known, compile=False, safe_mode=not settings.trust)
     except Exception as error:
         raise LoadError(
@@ -58,18 +59,6 @@ def load(path: Path, settings: Settings) -> KerasModel:
             hint="Layers of your own come with --custom-objects package.module or path/to/file.py.",
         ) from error
     return KerasModel(model, str(path), "keras-h5" if hdf5 else "keras", _sha256(path))
-
-
-@contextmanager
-def _named(path: Path, suffix: str) -> Iterator[Path]:
-    """The file under a name by which Keras knows its format."""
-    if path.suffix == suffix:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / f"model{suffix}"
-        link.symlink_to(path.resolve())
-        yield link
 
 
 class KerasModel:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Collection, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +12,6 @@ _EMBEDDED = frozenset({"Lambda", "TFSMLayer", "__lambda__", "TorchModuleWrapper"
 """Classes whose configuration is code, or names a file of code."""
 
 _OWN = ("keras", "builtins", "keras_hub", "keras_nlp")
-
-
-def read_config(path: Path) -> Any:
-    """The configuration tree of a .keras or .h5 file.
-
-    Raises:
-        LoadError: the file is damaged, or holds weights without a model.
-    """
-    try:
-        text = _zipped(path) if zipfile.is_zipfile(path) else _hdf5(path)
-        config = json.loads(text) if text is not None else None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise LoadError(f"{path}: the Keras model is damaged ({error}).", hint="Save or fetch it again.") from error
-    if config is None:
-        raise LoadError(
-            f"{path}: this file holds weights but no model.",
-            hint="Save the whole model: model.save('model.keras').",
-        )
-    return config
-
-
-def _zipped(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read("config.json").decode("utf-8")
-
-
-def _hdf5(path: Path) -> str | None:
-    with import_module("h5py").File(path, "r") as file:
-        config = file.attrs.get("model_config")
-    return config.decode("utf-8") if isinstance(config, bytes) else config
 
 
 def foreign_objects(config: Any, known: Collection[str] = ()) -> list[str]:

@@ -112,20 +112,22 @@ def _made_up(value: Any) -> Any:
 
 
 def _specs(inputs: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
-    """Declared shapes with their symbols; the symbol of the first axis is the batch."""
+    """Declared shapes with their symbols. Those of first axes are the batch, where the examples' sizes agree too."""
     import torch
 
-    found = []
-    batch: str | None = None
+    shapes: dict[str, list[int | str | None]] = {}
+    rows = next((t.shape[0] for t in inputs.values() if t.ndim), None)
+    batch: set[int | str | None] = set()
     for name, example in inputs.items():
         value = values.get(name)
-        shape: list[int | str | None] = list(example.shape)
-        if isinstance(value, torch.Tensor):
-            shape = [s if isinstance(s, int) else str(s) for s in value.shape]
-        if batch is None and shape and isinstance(shape[0], str):
-            batch = shape[0]
-        found.append(TensorSpec(name, dtype_name(example), tuple("batch" if s == batch and s else s for s in shape)))
-    return tuple(found)
+        declared = value.shape if isinstance(value, torch.Tensor) else example.shape
+        shapes[name] = [s if isinstance(s, int) else str(s) for s in declared]
+        if example.ndim and example.shape[0] == rows and isinstance(shapes[name][0], str):
+            batch.add(shapes[name][0])
+    return tuple(
+        TensorSpec(name, dtype_name(t), tuple("batch" if s in batch else s for s in shapes[name]))
+        for name, t in inputs.items()
+    )
 
 
 def place_of(node: Any) -> Place:

@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(slots=True)
 class Recorder:
-    """One recording. ``constants`` names weights by the identity of their memory; see ``Model.trace`` for ``record``."""
+    """One recording. ``constants`` names weights by the identity of their memory; ``record`` is ``Model.trace``'s."""
 
     modules: ModuleStack
     constants: Mapping[int, str]

@@ -84,7 +84,10 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
             rejected |= set(wanted) - set(whole)
             confirmed = {name: origin for name, origin in confirmed.items() if name in whole}
             wanted = whole
-            states, leak = session.retrace(wanted.values())
+            try:
+                states, leak = session.retrace(wanted.values())
+            except RunError:  # what was found so far stands, unconfirmed
+                return confirmed, session.leak
         patched = wanted
         if not _unexplained(session, leak) and set(wanted) == set(confirmed):
             break
@@ -112,7 +115,10 @@ def _grouped(session: Session, found: dict[str, Origin]) -> list[Group]:
 
 def _confirm(session: Session, group: Group) -> Group | None:
     """Patch the group alone for its share. Where later origins hide its effect, see whether its dirt alone leaks."""
-    _, left = session.retrace(group.sites, record=())
+    try:
+        _, left = session.retrace(group.sites, record=())
+    except RunError:  # the model refuses this patch alone; the origin stands, its share unknown
+        return group
     share = _share(session.leak, left)
     if share < _NEGLIGIBLE and not _unexplained(session, session.inject(group.sites)):
         return None

@@ -94,6 +94,8 @@ def _first_guess(spec: TensorSpec, facts: Facts) -> tuple[Role, str]:
     integer = _is(spec, np.integer)
     if rank == 0 or (rank >= 4 and named is Role.OTHER) or (rank == 3 and names.role_of(spec.name) is Role.OTHER):
         return Role.OTHER, "a state or setting by its name and rank" if rank else "a single value"
+    if facts.masking is not None and rank >= 2:
+        return Role.FEATURES, "a layer finds the padding in it by its value"
     if UseKind.LENGTHS in facts.kinds and rank <= 2:
         return Role.LENGTHS, "read as sequence lengths by a recurrent or attention operator"
     if UseKind.MASK in facts.kinds:

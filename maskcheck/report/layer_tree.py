@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from maskcheck.core.report import LayerState
 from maskcheck.report.canvas import clean
@@ -59,6 +59,12 @@ def module(name: str) -> str:
     return separator.join(parts[: end + 1]) or name
 
 
+def _common(names: Sequence[str]) -> str:
+    """Return the module that all names lie in, the name itself where there is one."""
+    shared = zip(*(name.split(".") for name in names), strict=False)
+    return ".".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, shared))
+
+
 def _leaves(layers: Sequence[LayerState]) -> list[Leaf]:
     leaves: list[Leaf] = []
     before = "clean"
@@ -73,7 +79,7 @@ def _leaves(layers: Sequence[LayerState]) -> list[Leaf]:
 def _branch(leaves: list[Leaf]) -> Branch:
     states = {leaf.state for leaf in leaves}
     state = next(s for s in ("origin", "dirty", "clean", "opaque") if s in states)
-    name = module(leaves[0].name) if len(leaves) > 1 else leaves[0].name
+    name = _common([leaf.name for leaf in leaves]) or module(leaves[0].name)
     origins = sum(leaf.state == "origin" for leaf in leaves)
     meaning = f"padding gets in at {origins} places" if origins > 1 else MEANINGS[state]
     return Branch(name, state, leaves[0].before, meaning, tuple(leaves), "origin" in states)

@@ -8,13 +8,14 @@ import numpy as np
 
 from maskcheck.core.contract import Side
 from maskcheck.core.model import Array
-from maskcheck.core.report import AttentionMap
+from maskcheck.core.report import AttentionMap, AttentionSample
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.explain.align import Axes, View
 from maskcheck.probe.explain.origins import Graph
 
 _KEEPS_WEIGHTS = (OperationKind.ELEMENTWISE, OperationKind.RANDOM)
 _VISIBLE = 1e-6
+_SHOWN = 64
 _HIDDEN_SCORE = 1e3
 """A pad query whose scores lie this far below the others' was masked as a row."""
 
@@ -81,7 +82,24 @@ def _map(
     heads = _by_head(per_head, weights.ndim - (2 if queries in known.sequence else 1))
     error = float(np.nanmax(np.abs(1.0 - total), initial=0.0))
     axis = _masked_axis(scores, weights, queries, keys, known, view, float(np.nanmax(per_head, initial=0.0)))
-    return AttentionMap(site, len(heads), heads, axis, error)
+    sample = _sample(final, heads, known, view) if max(heads, default=0.0) > _VISIBLE else None
+    return AttentionMap(site, len(heads), heads, axis, error, sample)
+
+
+def _sample(weights: Array, heads: tuple[float, ...], known: Axes, view: View) -> AttentionSample | None:
+    """The head that pays most to the pads, of the first row, at most 64 by 64."""
+    keys, queries = weights.ndim - 1, weights.ndim - 2
+    if weights.ndim < 3 or queries not in known.sequence:
+        return None
+    worst = int(np.nanargmax(np.nan_to_num(heads)))
+    one = weights.reshape(weights.shape[0], -1, *weights.shape[-2:])[0, worst]
+
+    def pads(axis: int, size: int) -> tuple[int, ...]:
+        valid = known.sequence[axis][0]
+        return tuple(range(valid, size)) if view.side is Side.RIGHT else tuple(range(size - valid))
+
+    shown = tuple(tuple(float(v) for v in row[:_SHOWN]) for row in one[:_SHOWN])
+    return AttentionSample(worst, shown, pads(keys, one.shape[1]), pads(queries, one.shape[0]))
 
 
 def _rows(weights: Array, queries: int, known: Axes, view: View) -> Array:

@@ -59,7 +59,8 @@ class Alignment:
 def compare(key: str, before: Array, after: Array, alignment: Alignment) -> TensorState:
     """State of one tensor. Among several readings of a merged axis the one with the smallest difference is right.
 
-    A mirrored reading counts only where it makes the tensor clean: it explains a reversal, never a leak.
+    A mirrored reading counts only where it makes the tensor clean, and only against an unpadded run: it explains a
+    reversal, never a leak, and the other ends of two padded tensors are equal because both hold pads.
     """
     best: tuple[float, Mode, Array] | None = None
     for mode in MODES:
@@ -76,7 +77,7 @@ def compare(key: str, before: Array, after: Array, alignment: Alignment) -> Tens
     gap, mode, reference = best
     if gap <= _limit(key, reference, alignment):
         return TensorState(State.CLEAN, gap / scale([reference]) if gap else 0.0, mode)
-    for mirrored in MIRRORED:
+    for mirrored in MIRRORED if not alignment.reference.padded else ():
         found = alignment.parts(key, before, after, mirrored)
         if found is not None and max_abs(*found) <= _limit(key, found[0], alignment):
             return TensorState(State.CLEAN, 0.0, mirrored)

@@ -63,17 +63,18 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
     graph, live = session.graph, session.live
     confirmed: dict[str, Origin] = {}
     patched: dict[str, Site] = {}
-    rejected: set[str] = set()
+    rejected: set[str] = set()  # suspects that were none when last looked at; they may still turn out to be origins
+    refused: set[str] = set()  # sites the model does not run with patched
     states, leak = session.states, session.leak
     for _ in range(_ROUNDS):
         fresh = origins(graph, states, live, {k for s in patched.values() for k in s.outputs})
         new = [o for o in fresh if o.site.name not in confirmed]
-        new = [o for o in new if o.site.name not in rejected]
+        new = [o for o in new if o.site.name not in refused]
         confirmed |= {o.site.name: o for o in new}
         rejected |= set(patched) - set(confirmed)
         wanted = {name: o.site for name, o in confirmed.items()}
         for origin in new:
-            wanted |= {s.name: s for s in siblings(graph, origin.site, live) if s.name not in rejected}
+            wanted |= {s.name: s for s in siblings(graph, origin.site, live) if s.name not in rejected | refused}
         if set(wanted) == set(patched):
             break
         try:
@@ -81,7 +82,7 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
         except RunError:
             # Indices and counts cannot be replaced one without the other; values can.
             whole = {name: site for name, site in wanted.items() if session.floating(site)}
-            rejected |= set(wanted) - set(whole)
+            refused |= set(wanted) - set(whole)
             confirmed = {name: origin for name, origin in confirmed.items() if name in whole}
             wanted = whole
             try:

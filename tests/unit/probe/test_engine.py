@@ -199,3 +199,18 @@ def test_overrides_beat_inference(kind: K) -> None:
     model = features_model(Node("out", kind, ("features",), reduce))
     stated = Overrides(inputs={"features": {"pad_value": -5.0}})
     assert infer(model, stated).contract.input("features").pad_value == -5.0
+
+
+def test_the_other_ends_of_two_padded_tensors_say_nothing() -> None:
+    """Masked scores are equal at the pads of any two runs; that must not pass for a reversed, clean tensor."""
+    from maskcheck.probe.explain.align import Axes, View
+    from maskcheck.probe.explain.dirt import Alignment, State, compare
+
+    before = np.array([[1.0, 2.0, 3.0, -1e9, -1e9, -1e9]])
+    after = np.array([[1.0, 2.5, 3.0, -1e9, -1e9, -1e9]])
+    axes = {"scores": Axes({1: (3, 6)})}
+    alike = Alignment(View(True), View(True), axes, (3, 6), {}, exact=True)
+    assert compare("scores", before, after, alike).state is State.DIRTY
+    reversed_pads_first = np.array([[0.0, 0.0, 0.0, 3.0, 2.0, 1.0]])
+    against_unpadded = Alignment(View(False), View(True), axes, (3, 6), {}, exact=False)
+    assert compare("scores", np.array([[3.0, 2.0, 1.0]]), reversed_pads_first, against_unpadded).state is State.CLEAN

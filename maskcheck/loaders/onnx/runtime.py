@@ -82,6 +82,7 @@ def traced_options(folder: Path, *, prepacking: bool = False) -> onnxruntime.Ses
     options.log_severity_level = _FATAL_ONLY
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    options.enable_cpu_mem_arena = False  # it grows in powers of two, which a few short runs never pay back
     if not prepacking:
         options.add_session_config_entry("session.disable_prepacking", "1")
     return options

@@ -97,16 +97,35 @@ def inspect(path: str, settings: Settings) -> tuple[Contract, ModelInfo]:
     """The contract of a model, without auditing it."""
     model = loaders.load(Path(path), settings)
     try:
-        return infer(model, settings.overrides).contract, model.info
+        return _read(model, settings).contract, model.info
     finally:
         model.close()
 
 
 def _audit_open(path: str, model: Model, settings: Settings, progress: Progress) -> ModelReport:
     progress("reading the contract", 0.05)
-    reading = Instrumented(model) if model.info.size_bytes > LARGE else model
-    inferred = infer(reading, settings.overrides)
-    inferred, model, restored = _relaxed(model, inferred, settings)
+    inferred, probed, restored = _relaxed(model, _read(model, settings), settings)
+    try:
+        return _probe(path, probed, inferred, restored, settings, progress)
+    finally:
+        if probed is not model:
+            probed.close()
+
+
+def _read(model: Model, settings: Settings) -> Inference:
+    """The contract of an open model; of a large one through its instrumented copy, which costs no loading."""
+    return infer(Instrumented(model) if model.info.size_bytes > LARGE else model, settings.overrides)
+
+
+def _probe(
+    path: str,
+    model: Model,
+    inferred: Inference,
+    restored: tuple[str, ...],
+    settings: Settings,
+    progress: Progress,
+) -> ModelReport:
+    """Run the battery under a contract, explain what leaks, judge."""
     recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
     source = Source(inferred.contract, settings.seed, recorded)
     battery = run(model, inferred.contract, inferred.lengths, source, settings, _part(progress, 0.1, 1, "", 0.5))

@@ -14,7 +14,7 @@ from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.core.settings import Settings
 from maskcheck.probe.compare import difference, varies
 from maskcheck.probe.noise import HEADROOM, Noise, measure
-from maskcheck.probe.observe import Judge, Observation, Pair
+from maskcheck.probe.observe import Judge, Observation
 from maskcheck.probe.plan import Plan, plan
 from maskcheck.probe.runner import Answers, Call, Runner, unpadded
 from maskcheck.probe.samples import Source, change_position
@@ -44,10 +44,6 @@ class Battery:
         """The leak against the number of pads, of the first domain that leaks so."""
         found = [o.curve for o in self.observations if o.row.twin is TwinKind.LENGTH and o.row.gating]
         return next((curve for curve in found if curve), ())
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        return tuple(o.pair for o in self.observations if o.pair is not None)
 
 
 def run(

@@ -21,9 +21,6 @@ from maskcheck.probe.noise import site_noise
 from maskcheck.probe.observe import Pair
 from maskcheck.probe.runner import Call
 
-POISONS = {"nan": float("nan"), "huge": 1e4}
-"""Embedding rows by the name of the poison twin that uses them."""
-
 
 @dataclass(slots=True)
 class Session:
@@ -193,7 +190,7 @@ def open_session(
     runs = _batch_runs(model, contract, pair, base) if among else _row_runs(model, contract, pair, base, seed)
     dimension = _padded_dimension(contract, pair)
     ratio = (base.single.rows[0].lengths[dimension], base.single.padding.totals[dimension])
-    axes = _axes(base, runs.twin, runs.views[1], among)
+    axes = axes_of(base, runs.twin, runs.views[1], among=among)
     alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact)
     graph = Graph.of(runs.twin)
     leaking = tuple(outputs)
@@ -249,21 +246,24 @@ def _row_runs(model: Model, contract: Contract, pair: Pair, base: Ground, seed: 
     padded, side = View(True, rows=len(rows)), pair.other.padding.side(_padded_dimension(contract, pair))
     if pair.pad_row:
         found = [e for e in entries(model, contract, base.long) if e.input.domain == pair.domain]
-        patches = pad_rows_changed(contract, base.single, base.long, tuple(found), POISONS.get(pair.variant), seed + 29)
+        patches = pad_rows_changed(contract, base.single, base.long, tuple(found), None, seed + 29)
         twin = model.trace(feeds(contract, base.single), patches=patches)
         # The entry's own value is what the site computed; what its readers saw is the patch.
         twin = replace(twin, tensors={**twin.tensors, **patches})
         return _Runs(base.long, twin, base.single, base.single, (padded, padded), patches, exact=True)
     call = Call(rows, pair.other.padding, pair.other.seed)
     twin = model.trace(feeds(contract, call))
-    if pair.twin in (TwinKind.CONTENT, TwinKind.POISON) or base.short is None or base.unpadded is None:
+    if pair.twin is TwinKind.CONTENT or base.short is None or base.unpadded is None:
         same_side = View(True, side, len(rows))
         return _Runs(base.long, twin, base.single, call, (padded, same_side), exact=side is padded.side)
     return _Runs(base.short, twin, base.unpadded, call, (View(False, rows=len(rows)), View(True, side, len(rows))))
 
 
-def _axes(base: Ground, twin: Trace, view: View, among: bool) -> dict[str, Axes | None]:
-    """Axes of every tensor, learned from sizes that change; guessed from sizes where the length is fixed."""
+def axes_of(base: Ground, twin: Trace, view: View, *, among: bool = False) -> dict[str, Axes | None]:
+    """Axes of every tensor, learned from sizes that change; guessed from sizes where the length is fixed.
+
+    ``among`` says that ``twin`` holds other rows beside the one of ``base``.
+    """
     axes: dict[str, Axes | None] = {}
     rows = len(base.single.rows)
     lengths = {

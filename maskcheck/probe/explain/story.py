@@ -15,13 +15,13 @@ from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
 from maskcheck.core.trace import Site
 from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
-from maskcheck.probe.explain.align import Axes, View, guess, learn
+from maskcheck.probe.explain.align import View
 from maskcheck.probe.explain.attention import maps
 from maskcheck.probe.explain.gather import evidence, layer_states, pure_masks
 from maskcheck.probe.explain.origins import origins
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
-from maskcheck.probe.explain.session import Ground, Session, ground, open_session
+from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Call, split_rows
 from maskcheck.probe.twins import sides
@@ -136,7 +136,7 @@ def _look_inside(telling: _Telling) -> None:
         call = bench.padded(bench.rows[:1], bench.plan.few)
         pair = Pair(TwinKind.LENGTH, "attention", bench.domain, bench.base, call, 0, 0.0)
         base = _ground(telling, pair)
-        axes = _single_axes(base, _batch(telling))
+        axes = axes_of(base, base.long, View(True, rows=_batch(telling)))
         telling.attention += tuple(
             m
             for m in maps(base.long, axes, View(True, Side.RIGHT, 1))
@@ -146,23 +146,6 @@ def _look_inside(telling: _Telling) -> None:
         if not telling.sites:
             telling.sites = tuple((site, "clean") for site in base.long.sites)
             _check_agreement(telling, bench, base)
-
-
-def _single_axes(base: Ground, rows: int) -> dict[str, Axes | None]:
-    """Axes of every tensor of the padded row."""
-    lengths = {
-        base.single.padding.totals[n]: v
-        for n, v in base.single.rows[0].lengths.items()
-        if base.single.padding.totals[n] != v
-    }
-    axes: dict[str, Axes | None] = {}
-    for key, value in base.long.tensors.items():
-        if base.short is None:
-            axes[key] = guess(value.shape, lengths, rows)
-        else:
-            short = base.short.tensors.get(key)
-            axes[key] = None if short is None else learn(short.shape, value.shape, None, 1)
-    return axes
 
 
 def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:

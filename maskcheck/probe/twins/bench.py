@@ -61,6 +61,11 @@ class Bench:
         return self.base.rows
 
     @property
+    def few_rows(self) -> int:
+        """How many rows the twins use that run many batches."""
+        return self.runner.batch_size(min(2, len(self.rows)))
+
+    @property
     def masked(self) -> bool:
         """Whether something beside the ids tells the model where the padding is."""
         return bool(self.contract.of(self.domain, Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS))

@@ -54,7 +54,7 @@ def _cases(bench: Bench, fill: Fill) -> tuple[Compared, str]:
                 call = (
                     bench.base
                     if valid == bench.plan.valid
-                    else unpadded(bench.source.rows(_fewer(bench), valid, 1 + stream))
+                    else unpadded(bench.source.rows(bench.few_rows, valid, 1 + stream))
                 )
                 references[key] = (call, _reference(bench, call))
             call, reference = references[key]
@@ -63,10 +63,6 @@ def _cases(bench: Bench, fill: Fill) -> tuple[Compared, str]:
         except RunError as error:
             refused = error.message
     return compared, refused
-
-
-def _fewer(bench: Bench) -> int:
-    return bench.runner.batch_size(min(2, len(bench.rows)))
 
 
 def _worst_case(compared: Compared) -> str | None:

@@ -46,7 +46,7 @@ def valid(bench: Bench) -> Iterator[Observation]:
 
 def dead_positions(bench: Bench) -> Dead | None:
     """Real positions that influence nothing, padded and unpadded; ``None`` where the model refused to run."""
-    rows = bench.rows[: _few(bench)]
+    rows = bench.rows[: bench.few_rows]
     try:
         padded = _dead(bench, bench.padded(rows, bench.plan.few))
         plain = padded if bench.plan.fixed else _dead(bench, Call(rows, bench.base.padding))
@@ -57,10 +57,6 @@ def dead_positions(bench: Bench) -> Dead | None:
 
 def _length(bench: Bench) -> int:
     return bench.plan.valid[bench.plan.domain.dimensions[0].name]
-
-
-def _few(bench: Bench) -> int:
-    return bench.runner.batch_size(min(2, len(bench.rows)))
 
 
 def _positions(length: int) -> list[int]:
@@ -110,7 +106,7 @@ def _pad_id(bench: Bench, gating: bool) -> Iterator[Observation]:
     dimension = bench.plan.domain.dimensions[0].name
     middle = bench.plan.valid[dimension] // 2
     rows = []
-    for row in bench.rows[: _few(bench)]:
+    for row in bench.rows[: bench.few_rows]:
         for spec in tokens:
             labels = [label for label in spec.dims if label != BATCH]
             index: list[slice | int] = [slice(None)] * len(labels)

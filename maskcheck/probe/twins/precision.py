@@ -12,7 +12,7 @@ from maskcheck.core.model import Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.probe.compare import difference
 from maskcheck.probe.observe import Observation
-from maskcheck.probe.runner import Call, Runner
+from maskcheck.probe.runner import Runner
 from maskcheck.probe.twins.bench import Bench
 
 _HALF = ("float16", "bfloat16")
@@ -34,6 +34,10 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
     wider = "float32" if half else "float64"
     if not half and not doubtful:
         yield bench.untested(TwinKind.PRECISION, wider, "every difference is far from the noise floor", gating=gating)
+        return
+    if bench.plan.fixed:
+        reason = "the length is fixed, so no other number of pads can be run in another precision"
+        yield bench.untested(TwinKind.PRECISION, wider, reason, gating=gating)
         return
     try:
         model = bench.model.recast(wider)
@@ -60,12 +64,9 @@ def _doubtful(row: PassportRow) -> bool:
 def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> PassportRow:
     runner = Runner(model, bench.contract)
     worst = 0.0
-    for valid, totals in bench.plan.cases[:3]:
-        rows = bench.rows if valid == bench.plan.valid else bench.source.rows(runner.batch_size(2), valid, 60)
-        reference = runner.valid(
-            bench.base if bench.plan.fixed else Call(rows, replace(bench.base.padding, totals=valid))
-        )
-        answers = runner.valid(bench.padded(rows, totals))
+    reference = runner.valid(bench.base)
+    for totals in (totals for valid, totals in bench.plan.cases if valid == bench.plan.valid):
+        answers = runner.valid(bench.padded(bench.rows, totals))
         worst = max([worst, *(difference(reference[n], answers[n]) for n in bench.judge.reacting)])
     deployed = max((floor.tolerance for floor in bench.judge.noise.floors.values()), default=0.0)
     limit = max(_VISIBLE if wider == "float64" else 10 * _VISIBLE, deployed * _SHRINKS)

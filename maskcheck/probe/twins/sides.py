@@ -41,7 +41,7 @@ def _shorter(bench: Bench, sides: Mapping[str, Side], given: bool) -> Iterator[t
     rows.
     """
     valid, totals = bench.plan.cases[-1]
-    rows = bench.source.rows(bench.runner.batch_size(min(2, len(bench.rows))), valid, 40)
+    rows = bench.source.rows(bench.few_rows, valid, 40)
     call = unpadded(rows)
     padded = bench.padded(rows, totals)
     twin = replace(padded, padding=replace(padded.padding, sides=sides, positions_given=given))

@@ -214,3 +214,22 @@ def test_the_other_ends_of_two_padded_tensors_say_nothing() -> None:
     reversed_pads_first = np.array([[0.0, 0.0, 0.0, 3.0, 2.0, 1.0]])
     against_unpadded = Alignment(View(False), View(True), axes, (3, 6), {}, exact=False)
     assert compare("scores", np.array([[3.0, 2.0, 1.0]]), reversed_pads_first, against_unpadded).state is State.CLEAN
+
+
+def test_a_fixed_length_is_not_judged_in_another_precision() -> None:
+    """There is no other number of pads to run; two sets of rows must never be compared with each other."""
+
+    class Half(FakeModel):
+        def recast(self, precision: str) -> FakeModel:  # type: ignore[override]
+            return self
+
+    rng = np.random.default_rng(0)
+    weights = {"table": rng.standard_normal((50, 3)).astype(np.float32)}
+    nodes = [
+        Node("embed", K.EMBEDDING, ("table", "ids"), lambda t, ids: t[ids]),
+        Node("out", K.INDEX, ("embed",), lambda x: x[:, 0]),
+    ]
+    uses = (InputUse("ids", UseKind.INDEX, "embed", "embedding", 50),)
+    spec = (TensorSpec("ids", "int64", ("batch", 8)),)
+    battery, _ = probe(Half(spec, nodes, ("out",), weights, uses, precision="float16"))
+    assert status(battery, TwinKind.PRECISION) is Status.UNTESTED

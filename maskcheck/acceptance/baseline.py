@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from maskcheck.core.errors import UsageError
-from maskcheck.core.report import Finding, ModelReport, Outcome, Severity
+from maskcheck.core.report import GROWTH, Finding, ModelReport, Outcome, Severity
 
 VERSION = 1
-GROWTH = 10.0
-"""How many times its recorded size a known leak may reach before it counts as new; sizes differ between machines."""
 UNREVIEWED = "known since the baseline was made"
 
 

@@ -10,6 +10,7 @@ import click
 
 from maskcheck.cli.audit_command import audit
 from maskcheck.cli.baseline_command import baseline
+from maskcheck.cli.compare_command import compare
 from maskcheck.cli.guard import GuardedGroup
 from maskcheck.cli.inspect_command import inspect
 from maskcheck.cli.reference import explain, rules, schema
@@ -38,5 +39,5 @@ def main() -> None:
     """
 
 
-for command in (audit, baseline, inspect, rules, explain, schema):
+for command in (audit, baseline, compare, inspect, rules, explain, schema):
     main.add_command(command)

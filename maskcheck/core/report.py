@@ -10,6 +10,9 @@ from typing import Any
 from maskcheck.core.contract import Contract
 from maskcheck.core.trace import Site
 
+GROWTH = 10.0
+"""How many times its known size a leak may reach before it counts as new; sizes differ between machines and formats."""
+
 
 class TwinKind(StrEnum):
     """The ways in which two paddings of one content can differ."""

@@ -41,7 +41,7 @@ def contract_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--factory",
             metavar="MODULE:FUNCTION",
-            help="Builds the PyTorch module for a file of weights; also PATH.py:FUNCTION.",
+            help="Builds the module or model for a file of weights; also PATH.py:FUNCTION.",
         ),
         click.option("--trust", is_flag=True, help="Open files that run their own code when loaded."),
         click.option(

@@ -38,7 +38,7 @@ class Settings:
     stands for 8, and for 4 where the weights exceed 512 MB.
     ``optimization`` and ``provider`` choose how the deployed session of an ONNX model is made. ``inputs`` is a path
     to recorded inputs. ``custom_objects`` are modules or Python files that define the layers of a Keras model.
-    ``factory`` names the function that builds the PyTorch module for a file of weights.
+    ``factory`` names the function that builds the module or model for a file of weights.
     """
 
     seed: int = 0

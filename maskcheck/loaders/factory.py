@@ -1,4 +1,7 @@
-"""The user's function that builds a module, named as ``package.module:function`` or ``path/to/file.py:function``."""
+"""The user's function that builds a model for a file of weights.
+
+It is named as ``package.module:function`` or ``path/to/file.py:function``.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,18 @@ from typing import Any
 from maskcheck.core.errors import LoadError, UsageError
 
 
-def build(name: str) -> tuple[Any, Any]:
-    """Call the factory and return its module and example inputs (``None`` when it returns the module alone).
+def build(name: str) -> Any:
+    """Call the factory and return what it made.
 
     Raises:
         UsageError: the name leads nowhere.
-        LoadError: the function failed or returned something else.
+        LoadError: the function failed.
     """
-    from torch import nn
-
     function = _find(name)
     try:
-        made = function()
+        return function()
     except Exception as error:
         raise LoadError(f"The factory {name} failed: {type(error).__name__}: {error}.") from error
-    module, examples = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
-    if not isinstance(module, nn.Module):
-        raise LoadError(
-            f"The factory {name} returned {type(module).__name__}, not a module.",
-            hint="Return the nn.Module, or a pair of the module and its example inputs.",
-        )
-    return module, examples
 
 
 def _find(name: str) -> Any:

@@ -156,6 +156,17 @@ def safety(folder: Path) -> Any:
     (folder / "model.bin").write_bytes((folder / "lambda.keras").read_bytes())
     found["another suffix"] = _message(lambda: _load(folder / "model.bin", Settings(trust=True)))
     found["weights"] = _message(lambda: _load(folder / "only.weights.h5", Settings()))
+    module = "tests.loaders.keras_factories"
+    (folder / "renamed.bin").write_bytes((folder / "only.weights.h5").read_bytes())
+    for name in ("only.weights.h5", "renamed.bin"):
+        found[f"factory, {name}"] = _message(
+            lambda name=name: _load(folder / name, Settings(factory=f"{module}:functional"))
+        )
+    for function in ("masking", "nothing", "missing"):
+        found[f"factory {function}"] = _message(
+            lambda function=function: _load(folder / "only.weights.h5", Settings(factory=f"{module}:{function}"))
+        )
+    found["same answers"] = _same_answers(model, folder / "only.weights.h5", f"{module}:functional")
     (folder / "cut.h5").write_bytes((folder / "only.weights.h5").read_bytes()[:600])
     found["damaged"] = _message(lambda: _load(folder / "cut.h5", Settings()))
     return found
@@ -165,6 +176,18 @@ def _load(path: Path, settings: Any) -> None:
     from maskcheck import loaders
 
     loaders.load(path, settings).close()
+
+
+def _same_answers(model: Any, path: Path, factory: str) -> bool:
+    import numpy as np
+
+    from maskcheck import loaders
+    from maskcheck.core.settings import Settings
+
+    ids = np.arange(1, 9, dtype=np.int32).reshape(2, 4)
+    loaded = loaders.load(path, Settings(factory=factory))
+    (answer,) = loaded.run({"ids": ids}).values()
+    return bool(np.array_equal(answer, np.asarray(model(ids))))
 
 
 def _message(attempt: Callable[[], Any]) -> str | None:

@@ -127,6 +127,20 @@ def test_weights_and_damaged_files_are_refused_with_a_reason(safety: Any) -> Non
     assert "damaged" in safety["damaged"]
 
 
+@needs_keras
+def test_weights_fill_the_model_of_a_factory(safety: Any) -> None:
+    assert safety["factory, only.weights.h5"] is None
+    assert safety["factory, renamed.bin"] is None
+    assert safety["same answers"] is True
+
+
+@needs_keras
+def test_a_factory_that_does_not_fit_is_told(safety: Any) -> None:
+    assert "do not fit" in safety["factory masking"]
+    assert "NoneType, not a Keras model" in safety["factory nothing"]
+    assert "no function 'missing'" in safety["factory missing"]
+
+
 @pytest.mark.skipif(keras_child.available, reason="Keras is installed")
 def test_without_keras_the_error_says_what_to_install(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"

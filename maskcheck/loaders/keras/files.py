@@ -14,27 +14,22 @@ from typing import Any
 
 from maskcheck.core.errors import LoadError
 
+_WEIGHTS = ".weights.h5"
 _GONE = "time_major"
 """A setting of recurrent layers in Keras 2 that Keras 3 refuses to read, even where it says nothing (false)."""
 
 
 def read_config(path: Path) -> Any:
-    """The configuration tree of a .keras or .h5 file.
+    """The configuration tree of a .keras or .h5 file, ``None`` where the file holds weights without a model.
 
     Raises:
-        LoadError: the file is damaged, or holds weights without a model.
+        LoadError: the file is damaged.
     """
     try:
         text = _zipped(path) if zipfile.is_zipfile(path) else _hdf5(path)
-        config = json.loads(text) if text is not None else None
+        return json.loads(text) if text is not None else None
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise LoadError(f"{path}: the Keras model is damaged ({error}).", hint="Save or fetch it again.") from error
-    if config is None:
-        raise LoadError(
-            f"{path}: this file holds weights but no model.",
-            hint="Save the whole model: model.save('model.keras').",
-        )
-    return config
 
 
 def _zipped(path: Path) -> str:
@@ -67,6 +62,18 @@ def readable(path: Path, config: Any) -> Iterator[Path]:
             shutil.copyfile(path, file)
             with import_module("h5py").File(file, "r+") as opened:
                 opened.attrs["model_config"] = json.dumps(plain)
+        yield file
+
+
+@contextmanager
+def readable_weights(path: Path) -> Iterator[Path]:
+    """The file of weights under a name by which Keras knows it."""
+    if path.name.endswith(_WEIGHTS):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"model{_WEIGHTS}"
+        file.symlink_to(path.resolve())
         yield file
 
 

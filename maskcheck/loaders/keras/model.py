@@ -18,9 +18,10 @@ from maskcheck.core.errors import LoadError, RunError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.custom import custom_objects, operations
-from maskcheck.loaders.keras.files import read_config, readable
+from maskcheck.loaders.keras.files import read_config, readable, readable_weights
 from maskcheck.loaders.keras.hooks import watching
 from maskcheck.loaders.keras.journey import Diary
 from maskcheck.loaders.keras.recorder import Recorder
@@ -37,15 +38,19 @@ _CHUNK = 4 * 2**20
 
 
 def load(path: Path, settings: Settings) -> KerasModel:
-    """Open a .keras or .h5 file.
+    """Open a .keras or .h5 file, or weights for the model that the factory builds.
 
     Raises:
-        LoadError: Keras is missing, the file is damaged, or it brings code that nobody vouched for.
+        LoadError: Keras is missing, the file is damaged, it brings code that nobody vouched for, or it holds weights
+            and there is no factory, or one whose model they do not fit.
+        UsageError: the factory's name leads nowhere.
     """
     keras = backend.require_keras(path)
     custom = custom_objects(settings.custom_objects)
     hdf5 = not zipfile.is_zipfile(path)
     config = read_config(path)
+    if config is None:
+        return KerasModel(_filled(path, settings), str(path), "keras-weights", _sha256(path))
     foreign = foreign_objects(config, custom)
     if foreign and not settings.trust:
         raise refuse(path, foreign, code=any("." not in name for name in foreign))
@@ -59,6 +64,30 @@ def load(path: Path, settings: Settings) -> KerasModel:
             hint="Layers of your own come with --custom-objects package.module or path/to/file.py.",
         ) from error
     return KerasModel(model, str(path), "keras-h5" if hdf5 else "keras", _sha256(path))
+
+
+def _filled(path: Path, settings: Settings) -> Any:
+    """The factory's model with the weights of the file."""
+    if settings.factory is None:
+        raise LoadError(
+            f"{path}: this file holds weights but no model.",
+            hint="Name the function that builds it: --factory package.module:function. Or save the whole model.",
+        )
+    model = factory.build(settings.factory)
+    if not isinstance(model, import_module("keras").Model):
+        raise LoadError(
+            f"The factory {settings.factory} returned {type(model).__name__}, not a Keras model.",
+            hint="Return the keras.Model, built: call a subclassed one once.",
+        )
+    try:
+        with _quiet(), readable_weights(path) as file:
+            model.load_weights(file)
+    except Exception as error:
+        raise LoadError(
+            f"{path}: these weights do not fit the model of {settings.factory}: {_shortened(error)}",
+            hint="Let the factory build the model with the settings it was trained with.",
+        ) from error
+    return model
 
 
 class KerasModel:

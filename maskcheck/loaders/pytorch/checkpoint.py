@@ -9,7 +9,7 @@ from typing import Any
 
 from maskcheck.core.errors import LoadError
 from maskcheck.core.settings import Settings
-from maskcheck.loaders.pytorch import factory
+from maskcheck.loaders import factory
 from maskcheck.loaders.pytorch.model import TorchModel
 from maskcheck.loaders.pytorch.safety import refused_pickle, require_torch
 
@@ -70,9 +70,23 @@ def _filled(path: Path, content: Any, settings: Settings, format_: str) -> Torch
             f"{path}: these are {len(state)} weights without the code of their model ({next(iter(state))!r} first).",
             hint="Name the function that builds the module: --factory package.module:function.",
         )
-    module, examples = factory.build(settings.factory)
+    module, examples = _made_by(settings.factory)
     fill(module, state, str(path))
     return TorchModel(module, examples, path=str(path), format=format_, **_file(path))
+
+
+def _made_by(name: str) -> tuple[Any, Any]:
+    """Return the factory's module and its example inputs, ``None`` when it returns the module alone."""
+    from torch import nn
+
+    made = factory.build(name)
+    module, examples = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(module, nn.Module):
+        raise LoadError(
+            f"The factory {name} returned {type(module).__name__}, not a module.",
+            hint="Return the nn.Module, or a pair of the module and its example inputs.",
+        )
+    return module, examples
 
 
 def _state(content: Any) -> dict[str, Any] | None:

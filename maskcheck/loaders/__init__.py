@@ -62,7 +62,7 @@ def load(path: Path, settings: Settings) -> Model:
             that runs it is missing. The message says which, and the hint what to do.
     """
     from maskcheck.core.errors import LoadError
-    from maskcheck.loaders.sniff import describe, resolve_target, unsupported
+    from maskcheck.loaders.sniff import READS, describe, resolve_target, unsupported
 
     target = resolve_target(Path(path))
     for sniff, loader in LOADERS:
@@ -75,5 +75,5 @@ def load(path: Path, settings: Settings) -> Model:
         raise unsupported(target, what)
     raise LoadError(
         f"{target}: this is not an ONNX model, and nothing else that is known.",
-        hint="Only ONNX is supported in this version.",
+        hint=READS,
     )

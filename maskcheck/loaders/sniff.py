@@ -14,6 +14,12 @@ _HEAD = 64
 _SAVED_MODEL = "saved_model.pb"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
+READS = (
+    "maskcheck reads ONNX, PyTorch (.pt2, TorchScript, weights with --factory), Keras (.keras, .h5, SavedModel) and "
+    "Hugging Face folders."
+)
+"""Said wherever a file turns out to be something else."""
+
 
 def resolve_target(path: Path) -> Path:
     """Return what to load: ``path`` itself, or the one ONNX file of a directory that is no SavedModel.
@@ -56,7 +62,7 @@ def _inside(folder: Path) -> Path:
     listed = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "") if others else "nothing"
     raise LoadError(
         f"{folder}: this directory holds no *.onnx and no onnx/model.onnx; found {listed}.",
-        hint="Give the path of an ONNX file; only ONNX is supported in this version.",
+        hint=f"Give the path of a model. {READS}",
     )
 
 
@@ -69,7 +75,7 @@ def unsupported(path: Path, what: str) -> LoadError:
     """The error for a file that is recognised but has no loader."""
     return LoadError(
         f"{path}: this seems to be {what}.",
-        hint="Only ONNX is supported in this version: export the model to ONNX and audit that file.",
+        hint=f"{READS} Export the model to one of these.",
     )
 
 

@@ -63,7 +63,7 @@ def test_another_format_is_named(what: str, tmp_path: Path) -> None:
     WRITERS[what](path)
     error = refusal(path)
     assert what in error.message
-    assert "Only ONNX is supported" in error.hint
+    assert "maskcheck reads ONNX, PyTorch" in error.hint
 
 
 def test_unknown_bytes_are_no_model(tmp_path: Path) -> None:

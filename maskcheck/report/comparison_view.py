@@ -75,9 +75,9 @@ def _model(label: str, model: ModelReport, width: int) -> RenderableType:
 
 
 def _twins(twins: Sequence[TwinChange], verbose: bool) -> Iterator[RenderableType]:
-    """One line for each twin that was tried on either side; what is safe in both only where asked."""
+    """One line for each twin tried on either side; of those that do not gate, only what changed, unless asked."""
     tried = [row for row in twins if {row.before, row.after} != {Status.UNTESTED}]
-    shown = [row for row in tried if verbose or row.gating or row.change is not Change.SAME]
+    shown = [row for row in tried if verbose or row.gating or row.change not in (Change.SAME, Change.UNKNOWN)]
     for row in shown:
         name = f"{row.twin}{' *' if row.gating else ''}"
         change = words(NAMES.get(row.change, row.change), STYLES.get(row.change, "dim"))

@@ -40,7 +40,7 @@ main(["audit", sys.argv[1], "--format", "json", "-o", sys.argv[2]])
 _RECORD = """
 import sys, numpy as np
 from maskcheck.core.settings import Settings
-from maskcheck import audit, loaders
+from maskcheck import auditing, loaders
 calls = []
 load = loaders.load
 def recording(path, settings):
@@ -54,7 +54,7 @@ def recording(path, settings):
         setattr(model, method, call)
     return model
 loaders.load = recording
-report = audit.audit([sys.argv[1]], Settings())
+report = auditing.audit([sys.argv[1]], Settings())
 np.savez(sys.argv[2], **{f"{i}|{name}": value for i, feeds in enumerate(calls) for name, value in feeds.items()})
 print(len(calls), report.models[0].outcome.value)
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskcheck.audit import audit_loaded
+from maskcheck.auditing import audit_loaded
 from maskcheck.core.report import ModelReport
 from maskcheck.core.settings import Settings
 

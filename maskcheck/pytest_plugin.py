@@ -82,18 +82,18 @@ def maskcheck(tmp_path: Path) -> Auditor:
 
 
 def _audit_path(path: str, inputs: str | None, settings: Mapping[str, Any]) -> Report:
-    from maskcheck import audit
+    from maskcheck import auditing
 
-    return audit.audit([path], _settings(settings, inputs))
+    return auditing.audit([path], _settings(settings, inputs))
 
 
 def _audit_live(model: Any, inputs: Any, settings: Mapping[str, Any]) -> Report:
     import maskcheck as package
-    from maskcheck import audit
+    from maskcheck import auditing
     from maskcheck.core.report import Report
     from maskcheck.loaders.live import wrap
 
-    return Report((audit.audit_loaded(wrap(model, inputs), _settings(settings, None)),), package.__version__)
+    return Report((auditing.audit_loaded(wrap(model, inputs), _settings(settings, None)),), package.__version__)
 
 
 def _settings(given: Mapping[str, Any], inputs: str | None) -> Any:

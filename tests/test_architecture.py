@@ -23,7 +23,7 @@ ALLOWED = {
     "contract_file": {"core", "contract_file"},
     "acceptance": {"core", "acceptance"},
     "config": {"core", "acceptance", "contract_file", "config"},
-    "audit": {"core", "loaders", "probe", "rules", "report", "audit"},
+    "auditing": {"core", "loaders", "probe", "rules", "report", "auditing"},
 }
 """What each part may import of maskcheck. ``cli`` and whatever is not named here may import everything below them."""
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 from maskcheck import rules
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Outcome, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
 from tests import zoo

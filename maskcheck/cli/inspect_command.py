@@ -38,7 +38,7 @@ def inspect(model: str, write_to: Path | None, format_: str, **flags: Any) -> No
     missing = missing_model(model)
     if missing is not None:
         raise missing
-    from maskcheck import audit as use_case
+    from maskcheck import auditing as use_case
     from maskcheck import contract_file
     from maskcheck.report import contract_view, journey_view
     from maskcheck.report import json as json_report

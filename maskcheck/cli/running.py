@@ -140,7 +140,7 @@ def tell_failures(report: Report) -> None:
 
 def _audited(present: Sequence[tuple[str, Settings]], quiet: bool) -> list[Report]:
     """Audit neighbours with the same settings together, in the order given."""
-    from maskcheck import audit as use_case
+    from maskcheck import auditing as use_case
 
     groups: list[tuple[Settings, list[str]]] = []
     for path, settings in present:

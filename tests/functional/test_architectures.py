@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Outcome, Severity, TwinKind
 from maskcheck.core.settings import Settings
 from tests.zoo.export import quiet

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import maskcheck
-from maskcheck import audit as use_case
+from maskcheck import auditing as use_case
 from maskcheck.cli import main
 from maskcheck.cli.exits import exit_code
 from maskcheck.cli.options import FORMATS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import Outcome, Severity, TwinKind
 from maskcheck.core.settings import Settings
 

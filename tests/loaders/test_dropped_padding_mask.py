@@ -16,7 +16,7 @@ transformers = pytest.importorskip("transformers")
 from torch import Tensor, nn
 
 import maskcheck
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from maskcheck import loaders
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.errors import LoadError
 from maskcheck.core.report import Severity
 from maskcheck.core.settings import Settings

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 import maskcheck
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
 

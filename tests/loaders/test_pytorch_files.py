@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn
 
 from maskcheck import loaders
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.errors import LoadError, UsageError
 from maskcheck.core.settings import Settings
 from maskcheck.loaders.pytorch.files import kind_of_file

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import nn
 
 from maskcheck.api import audit_module
-from maskcheck.audit import audit_model
+from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.settings import Settings
 from tests import zoo

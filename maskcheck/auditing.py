@@ -52,6 +52,19 @@ def audit(paths: Sequence[str], settings: Settings, progress: Progress | None = 
             models.append(audit_model(path, settings, part))
         except UsageError as error:
             models.append(replace(_failed(path, None, Outcome.ERROR, error), usage_error=True))
+    return _report(models, settings)
+
+
+def audit_open(model: Model, settings: Settings, progress: Progress | None = None) -> Report:
+    """Audit a model that is open already, and close it.
+
+    Raises:
+        UsageError: the settings do not fit the model.
+    """
+    return _report([audit_loaded(model, settings, progress)], settings)
+
+
+def _report(models: Sequence[ModelReport], settings: Settings) -> Report:
     return Report(tuple(models), maskcheck.__version__, _environment(), _described(settings))
 
 
@@ -94,8 +107,12 @@ def _guarded(path: str, load: Callable[[], Model], settings: Settings, progress:
 
 
 def inspect(path: str, settings: Settings) -> tuple[Contract, ModelInfo]:
-    """The contract of a model, without auditing it."""
-    model = loaders.load(Path(path), settings)
+    """The contract of a model file, without auditing it."""
+    return inspect_open(loaders.load(Path(path), settings), settings)
+
+
+def inspect_open(model: Model, settings: Settings) -> tuple[Contract, ModelInfo]:
+    """The contract of a model that is open already; closes it."""
     try:
         return _read(model, settings).contract, model.info
     finally:

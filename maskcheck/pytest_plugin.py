@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from maskcheck.core.report import ModelReport, Report
+    from maskcheck.api import Report
+    from maskcheck.core.report import ModelReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Audited:
 
     @property
     def model(self) -> ModelReport:
-        return self.report.models[0]
+        return self.report.model
 
     def assert_clean(self, ignore: Mapping[str, str] | None = None) -> None:
         """Fail the test when the model leaks, or when too little could be tried to say that it does not.
@@ -32,91 +32,33 @@ class Audited:
         ``ignore`` maps codes or names of rules to the reason why their findings are let pass.
         """
         __tracebackhide__ = True
-        report = self._without(ignore or {})
-        model = report.models[0]
-        if model.outcome != "clean" and not model.excused:
-            pytest.fail(self.text(report), pytrace=False)
+        judged = self.report.ignoring(ignore) if ignore else self.report
+        if not judged.clean:
+            pytest.fail(judged.text(), pytrace=False)
 
-    def text(self, report: Report | None = None) -> str:
+    def text(self) -> str:
         """Return the report as the terminal would show it."""
-        from maskcheck.report import console
-        from maskcheck.report.rendering import Rendering
-
-        return console.render(report or self.report, Rendering(width=100))
+        return self.report.text()
 
     def html(self) -> str:
         """Return the report as a page."""
-        from maskcheck.report import html
-        from maskcheck.report.rendering import Rendering
-        from maskcheck.rules import all_rules
-
-        return html.render(self.report, Rendering(texts={rule.code: rule for rule in all_rules()}))
-
-    def _without(self, ignore: Mapping[str, str]) -> Report:
-        import dataclasses
-
-        from maskcheck.acceptance import Ignore, Policy, apply
-
-        policy = Policy(tuple(Ignore(rule, reason) for rule, reason in ignore.items()), source="this test")
-        return dataclasses.replace(self.report, models=(apply(self.model, policy),))
+        return self.report.html()
 
 
 Auditor = Callable[..., Audited]
 
 
 @pytest.fixture
-def maskcheck(tmp_path: Path) -> Auditor:
-    """Audit a model: ``maskcheck(model, inputs, **settings) -> Audited``.
+def maskcheck() -> Auditor:
+    """Audit a model: ``maskcheck(model, inputs, **settings) -> Audited``. Arguments are those of ``maskcheck.audit``.
 
-    ``model`` is a path, a ``torch.nn.Module`` or a ``keras.Model``. ``inputs`` are recorded inputs for a path (a file,
-    or arrays by name with a batch axis), and example inputs for a module. Settings are those of the command line:
-    ``require=["side"]``, ``seed=0``, ``samples=8``, ``contract="contract.toml"``.
+    ``model`` is a path, a ``torch.nn.Module``, a ``keras.Model`` or a function of tensors. ``inputs`` are recorded
+    inputs for a path (a file, or arrays by name with a batch axis), and example inputs for a module.
     """
 
     def audit(model: Any, inputs: Any = None, **settings: Any) -> Audited:
-        if isinstance(model, (str, Path)):
-            return Audited(_audit_path(str(model), _recorded(inputs, tmp_path), settings))
-        return Audited(_audit_live(model, inputs, settings))
+        from maskcheck import api
+
+        return Audited(api.audit(model, inputs, **settings))
 
     return audit
-
-
-def _audit_path(path: str, inputs: str | None, settings: Mapping[str, Any]) -> Report:
-    from maskcheck import auditing
-
-    return auditing.audit([path], _settings(settings, inputs))
-
-
-def _audit_live(model: Any, inputs: Any, settings: Mapping[str, Any]) -> Report:
-    import maskcheck as package
-    from maskcheck import auditing
-    from maskcheck.core.report import Report
-    from maskcheck.loaders.live import wrap
-
-    return Report((auditing.audit_loaded(wrap(model, inputs), _settings(settings, None)),), package.__version__)
-
-
-def _settings(given: Mapping[str, Any], inputs: str | None) -> Any:
-    """Return settings from keyword arguments; an unknown one is a ``TypeError``, as for any function."""
-    from maskcheck import contract_file
-    from maskcheck.core.settings import DEFAULT_REQUIRE, Overrides, Settings
-
-    chosen = dict(given)
-    contract = chosen.pop("contract", None)
-    overrides = contract_file.read(contract) if contract is not None else Overrides()
-    above = {key: chosen.pop(key) for key in ("side", "pad_value") if key in chosen}
-    require = tuple(dict.fromkeys((*DEFAULT_REQUIRE, *chosen.pop("require", ()))))
-    overrides = contract_file.merge(overrides, Overrides(**above))
-    return Settings(**{"inputs": inputs, "overrides": overrides, "require": require, **chosen})
-
-
-def _recorded(inputs: Any, folder: Path) -> str | None:
-    """Return the path of recorded inputs; arrays are written to a file first."""
-    if inputs is None or isinstance(inputs, (str, Path)):
-        return None if inputs is None else str(inputs)
-    import numpy as np
-
-    path = folder / "maskcheck-inputs.npz"
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in inputs.items()}
-    np.savez(path, **arrays)
-    return str(path)

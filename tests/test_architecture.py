@@ -79,6 +79,8 @@ def test_imports_run_one_way(path: Path) -> None:
 def test_frameworks_are_imported_inside_functions_of_loaders(path: Path) -> None:
     tree = parse(path)
     heavy = [node for name, node in imports(tree) if name.split(".")[0] in FRAMEWORKS]
+    if part(path) == "keras_callback":  # a base class from Keras; nothing of maskcheck imports it
+        return
     if part(path) != "loaders":
         assert not heavy
     early = {id(node) for node in at_module_level(tree)}
@@ -94,9 +96,14 @@ def test_core_needs_nothing_but_numpy() -> None:
             assert top in {"maskcheck", "numpy"} or top in sys.stdlib_module_names, f"{path.name}:{node.lineno}: {name}"
 
 
-def test_only_the_command_line_prints_and_exits() -> None:
+def test_nothing_of_maskcheck_imports_the_keras_callback() -> None:
     for path in MODULES:
-        if part(path) in ("cli", "__main__"):
+        assert "keras_callback" not in parts_imported(parse(path)), path
+
+
+def test_only_the_command_line_and_the_call_at_the_end_of_a_script_print_and_none_but_the_first_exits() -> None:
+    for path in MODULES:
+        if part(path) in ("cli", "__main__", "after_training"):
             continue
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):

@@ -96,7 +96,7 @@ def test_the_directory_of_the_whole_model_is_clean(tmp_path: Path) -> None:
 def test_with_every_mask_in_place_the_wrapper_is_clean(attention: str) -> None:
     module = Dropped(bert(attention), without=())
     assert moved_by_padding(module) < 1e-12
-    report = maskcheck.audit_module(module, example())
+    report = maskcheck.audit(module, example()).model
     assert report.outcome.value == "clean", report.findings
 
 
@@ -105,7 +105,7 @@ def test_with_every_mask_in_place_the_wrapper_is_clean(attention: str) -> None:
 def test_a_dropped_mask_is_found_at_the_attention_that_lost_it(attention: str, without: tuple[int, ...]) -> None:
     module = Dropped(bert(attention), without)
     assert moved_by_padding(module) > 1e-3
-    report = maskcheck.audit_module(module, example())
+    report = maskcheck.audit(module, example()).model
     assert report.outcome.value == "leaky"
     assert TwinKind.LENGTH in leaking(report)
 

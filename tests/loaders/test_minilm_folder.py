@@ -77,7 +77,7 @@ def test_the_folder_under_an_unmasked_mean_leaks_in_its_line(folder: Path, padde
         moved = (module(ids, mask)[1] - alone[0]).abs().max()
     assert moved > 1e-3, "the padding does not reach the answer: there would be nothing to find"
 
-    report = maskcheck.audit_module(module, {"input_ids": ids, "attention_mask": mask}, samples=2)
+    report = maskcheck.audit(module, {"input_ids": ids, "attention_mask": mask}, samples=2).model
     assert report.outcome.value == "leaky"
     assert TwinKind.LENGTH in leaking(report)
     errors = [f for f in report.findings if f.severity is Severity.ERROR]

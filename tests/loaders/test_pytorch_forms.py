@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from maskcheck.api import audit_module
+from maskcheck import audit
 from maskcheck.auditing import audit_model
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.settings import Settings
@@ -75,7 +75,7 @@ def summary(report: ModelReport) -> tuple[str, set[str]]:
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.name)
 def test_live_module_and_onnx_export_agree(form: Form, tmp_path: Path) -> None:
     case = case_of(form.name)
-    live = audit_module(*build(form))
+    live = audit(*build(form)).model
     path = tmp_path / f"{form.name}.onnx"
     case.build(path)
     assert summary(live) == summary(audit_model(str(path), Settings()))
@@ -90,7 +90,7 @@ def test_live_module_and_onnx_export_agree(form: Form, tmp_path: Path) -> None:
 def test_exported_program_and_torchscript_agree(name: str, tmp_path: Path) -> None:
     form = next(f for f in FORMS if f.name == name)
     module, example = build(form)
-    live = summary(audit_module(module, example))
+    live = summary(audit(module, example).model)
     free = {k: {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC} for k in example}
     archive, script = tmp_path / "model.pt2", tmp_path / "model.ts"
     with export.quiet():
@@ -109,7 +109,7 @@ def test_exported_program_and_torchscript_agree(name: str, tmp_path: Path) -> No
 
 
 def test_rows_are_told_from_steps_when_time_comes_first() -> None:
-    report = audit_module(recurrent.TimeFirst(), (torch.randn(7, 3, 10),))
+    report = audit(recurrent.TimeFirst(), (torch.randn(7, 3, 10),)).model
     assert report.contract is not None
     assert report.contract.inputs[0].dims[1] == "batch"
     assert summary(report) == ("leaky", {"MC301"})

@@ -19,7 +19,6 @@ from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
 from maskcheck.core.model import Model, ModelInfo
 from maskcheck.core.report import (
     Finding,
-    LayerState,
     ModelReport,
     Outcome,
     PassportRow,
@@ -32,13 +31,13 @@ from maskcheck.core.report import (
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Site
 from maskcheck.probe.battery import Battery, run
+from maskcheck.probe.explain.leakmap import layers
 from maskcheck.probe.explain.story import Item, Story, tell
 from maskcheck.probe.inference.infer import Inference, infer
 from maskcheck.probe.instrumented import LARGE, Instrumented
 from maskcheck.probe.samples import Source, read_recorded
 
 Progress = Callable[[str, float], None]
-_STRETCHES = 14
 _UNCLASSIFIED, _INVERTED = "MC999", "MC202"
 
 
@@ -201,7 +200,7 @@ def _judged(
         passport,
         findings,
         story.attention,
-        _layers(story),
+        layers(story.sites),
         (*restored, *battery.notes, *story.notes),
         curve=battery.curve if outcome is Outcome.LEAKY else (),
     )
@@ -353,44 +352,6 @@ def _unplaced(path: str, battery: Battery) -> list[Finding]:
 def _fingerprint(code: str, path: str, site: Site | None) -> str:
     text = "|".join((code, Path(path).as_posix(), site.name if site else ""))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _layers(story: Story) -> tuple[LayerState, ...]:
-    """The model in a few stretches from input to output, by module where the exporter recorded modules."""
-    if not story.sites:
-        return ()
-    named = [s for s, _ in story.sites if s.module]
-    depth = _depth([s.module or "" for s in named]) if len(named) * 2 > len(story.sites) else 0
-    stretches: list[tuple[str, list[str]]] = []
-    size = -(-len(story.sites) // _STRETCHES)
-    for i, (site, state) in enumerate(story.sites):
-        if depth:
-            name = ".".join((site.module or "").split(".")[:depth]) or (stretches[-1][0] if stretches else "input")
-            if not stretches or stretches[-1][0] != name:
-                stretches.append((name, []))
-        elif i % size == 0:
-            stretches.append((site.name, []))
-        stretches[-1][1].append(state)
-    return tuple(LayerState(name, _worst(states)) for name, states in stretches)
-
-
-def _depth(modules: Sequence[str]) -> int:
-    """The deepest level of module names that still gives only a few stretches."""
-    best = 1
-    for depth in range(1, 6):
-        runs = 0
-        last = None
-        for module in modules:
-            name = ".".join(module.split(".")[:depth])
-            runs += name != last
-            last = name
-        if runs <= _STRETCHES:
-            best = depth
-    return best
-
-
-def _worst(states: Sequence[str]) -> str:
-    return next((s for s in ("origin", "dirty") if s in states), "clean" if "clean" in states else "opaque")
 
 
 def _failed(path: str, model: Model | None, outcome: Outcome, error: MaskcheckError) -> ModelReport:

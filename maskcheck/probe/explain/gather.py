@@ -10,9 +10,10 @@ from maskcheck.core.contract import Contract, Role
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import Array, InputUse, Model, UseKind
 from maskcheck.core.report import AttentionMap, TwinKind
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import OperationKind, Site
 from maskcheck.probe.explain.align import Axes, View
-from maskcheck.probe.explain.dirt import State, TensorState
+from maskcheck.probe.explain.dirt import State
+from maskcheck.probe.explain.leakmap import gaps
 from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
@@ -94,20 +95,14 @@ def _zero_at_pads(value: Array, axes: Axes, view: View) -> bool:
 def spread(session: Session, site: Site) -> Spread:
     """How the error at an origin lies over its valid positions."""
     for key in site.outputs:
-        axes, state = session.alignment.axes.get(key), session.states.get(key)
-        if axes is None or state is None or key not in session.reference.tensors or key not in session.twin.tensors:
+        profile = gaps(session, key)
+        if profile is None:
             continue
-        parts = session.alignment.parts(key, session.reference.tensors[key], session.twin.tensors[key], state.mode)
-        if parts is None:
-            continue
-        if not axes.sequence:
+        axes = session.alignment.axes[key]
+        if axes is None or not axes.sequence or profile.size == 1:
             return Spread.POOLED
-        gap = np.abs(parts[0].astype(np.float64) - parts[1].astype(np.float64))
-        axis = min(axes.sequence)
-        if axis >= gap.ndim:
-            return Spread.POOLED
-        profile = np.nan_to_num(gap, posinf=0.0).max(axis=tuple(i for i in range(gap.ndim) if i != axis))
-        return _shape_of(profile if session.alignment.twin.side.value == "right" else profile[::-1])
+        finite = np.nan_to_num(profile, posinf=0.0)
+        return _shape_of(finite if session.alignment.twin.side.value == "right" else finite[::-1])
     return Spread.POOLED
 
 
@@ -159,17 +154,3 @@ def evidence(
         variants=dict(variants),
         exact_content=TwinKind.CONTENT in at_outputs,
     )
-
-
-def layer_states(trace: Trace, found: Mapping[str, TensorState]) -> dict[str, str]:
-    """ "clean", "dirty" or "opaque" per site, for the leak map."""
-    states = {}
-    for site in trace.sites:
-        own = [found[k].state for k in site.outputs if k in found]
-        if State.DIRTY in own:
-            states[site.name] = "dirty"
-        elif State.CLEAN in own:
-            states[site.name] = "clean"
-        elif State.OPAQUE in own:
-            states[site.name] = "opaque"
-    return states

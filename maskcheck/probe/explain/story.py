@@ -17,7 +17,8 @@ from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
 from maskcheck.probe.explain.align import View
 from maskcheck.probe.explain.attention import maps
-from maskcheck.probe.explain.gather import evidence, layer_states, pure_masks
+from maskcheck.probe.explain.gather import evidence, pure_masks
+from maskcheck.probe.explain.leakmap import SiteState, clean_map, leak_map
 from maskcheck.probe.explain.origins import origins
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
@@ -57,7 +58,7 @@ class Story:
 
     items: tuple[Item, ...] = ()
     attention: tuple[AttentionMap, ...] = ()
-    sites: tuple[tuple[Site, str], ...] = ()
+    sites: tuple[SiteState, ...] = ()
     notes: tuple[str, ...] = ()
     passport: tuple[PassportRow, ...] = ()
 
@@ -70,7 +71,7 @@ class _Telling:
     seed: int
     items: dict[str, Item] = field(default_factory=dict)
     attention: tuple[AttentionMap, ...] = ()
-    sites: tuple[tuple[Site, str], ...] = ()
+    sites: tuple[SiteState, ...] = ()
     notes: list[str] = field(default_factory=list)
     passport: list[PassportRow] = field(default_factory=list)
     grounds: dict[object, Ground] = field(default_factory=dict)
@@ -144,7 +145,7 @@ def _look_inside(telling: _Telling) -> None:
         )
         telling.passport.append(poke(telling.model, telling.contract, base, axes, bench.domain, telling.seed))
         if not telling.sites:
-            telling.sites = tuple((site, "clean") for site in base.long.sites)
+            telling.sites = clean_map(base.long)
             _check_agreement(telling, bench, base)
 
 
@@ -259,15 +260,8 @@ def _remember(telling: _Telling, session: Session, found: Explanation, outputs: 
 
 
 def _draw(telling: _Telling, session: Session, found: Explanation) -> None:
-    states = layer_states(session.twin, session.states)
-    names = {s.name for g in found.groups for s in g.sites}
-    drawn = tuple(
-        (s, "origin" if s.name in names else states[s.name])
-        for s in session.twin.sites
-        if s.name in states or s.name in names
-    )
-    if not any(state == "origin" for _, state in telling.sites):
-        telling.sites = drawn
+    if not any(drawn.state == "origin" for drawn in telling.sites):
+        telling.sites = leak_map(session, {s.name for g in found.groups for s in g.sites})
 
 
 def at_outputs_of(battery: Battery) -> tuple[Mapping[TwinKind, float], Mapping[str, float]]:

@@ -70,7 +70,7 @@ def _sections(model: ModelReport, width: int, verbose: bool) -> Iterator[list[Re
         ]
     else:
         yield _labelled("passport", passport_lines(model.passport, verbose))
-    yield layer_lines(model.layers, width)
+    yield layer_lines(model.layers, width, verbose)
     yield finding_blocks(model.findings, width, verbose)
     yield _labelled("attention", attention_lines(model.attention, room, verbose))
     yield [*_notes(model), *_pointer(model)]

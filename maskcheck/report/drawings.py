@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from maskcheck.core.report import AttentionMap, AttentionSample, OutputDifference
 from maskcheck.report.quantities import quantity
@@ -107,7 +108,21 @@ def heatmap(sample: AttentionSample) -> Heatmap:
 
 def strip(positions: Sequence[float], tolerance: float = 1e-6) -> tuple[int, ...]:
     """Return a shade for each position of a layer, on a logarithmic scale from ``tolerance`` to 1; 0 is clean."""
-    return tuple(_log_shade(value, tolerance) for value in positions[: 4 * MOST_CELLS])
+    return fitted(tuple(_log_shade(value, tolerance) for value in positions), MOST_CELLS)
+
+
+def fitted(shades: Sequence[int], most: int) -> tuple[int, ...]:
+    """Return at most ``most`` shades in place of many: of neighbours that share a cell the darkest is seen."""
+    count = min(len(shades), most)
+    edges = [i * len(shades) // count for i in range(count + 1)] if count else [0]
+    return tuple(max(shades[start:end]) for start, end in pairwise(edges))
+
+
+def overlaid(strips: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return the darkest shade at every place, of strips that may be of different lengths."""
+    known = [strip for strip in strips if strip]
+    longest = max(map(len, known), default=0)
+    return tuple(max(strip[i * len(strip) // longest] for strip in known) for i in range(longest))
 
 
 def curve(points: Sequence[tuple[int, float]]) -> Curve | None:

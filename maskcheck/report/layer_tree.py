@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 
 from maskcheck.core.report import LayerState
 from maskcheck.report.canvas import clean
-from maskcheck.report.drawings import strip
+from maskcheck.report.drawings import overlaid, strip
 
 MOST_LAYERS = 400
 LONGEST_RUN = 4
+MOST_OPEN = 2
 MEANINGS = {
     "clean": "clean",
     "origin": "padding gets in here",
@@ -33,7 +34,10 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A module and its stretches; ``open`` where padding gets in. A single stretch is a branch of its own."""
+    """A module and its stretches; ``open`` where padding first gets in. A single stretch is a branch of its own.
+
+    ``shades`` are the darkest of its stretches.
+    """
 
     name: str
     state: str
@@ -41,6 +45,7 @@ class Branch:
     meaning: str
     leaves: tuple[Leaf, ...]
     open: bool
+    shades: tuple[int, ...]
 
 
 def branches(layers: Sequence[LayerState]) -> tuple[Branch, ...]:
@@ -48,7 +53,9 @@ def branches(layers: Sequence[LayerState]) -> tuple[Branch, ...]:
     kept = layers if len(layers) <= MOST_LAYERS else _merged(layers)[:MOST_LAYERS]
     leaves = _leaves(kept)
     grown = [_branch(list(run)) for _, run in groupby(leaves, key=lambda leaf: module(leaf.name))]
-    return tuple(branch for state, run in groupby(grown, key=lambda b: b.state) for branch in _run(state, list(run)))
+    folded = [branch for state, run in groupby(grown, key=lambda b: b.state) for branch in _run(state, list(run))]
+    entered = [i for i, branch in enumerate(folded) if branch.state == "origin"][:MOST_OPEN]
+    return tuple(replace(branch, open=i in entered) for i, branch in enumerate(folded))
 
 
 def module(name: str) -> str:
@@ -57,6 +64,18 @@ def module(name: str) -> str:
     parts = [part for part in name.split(separator) if part]
     end = next((i for i, part in enumerate(parts) if part.isdecimal()), 0)
     return separator.join(parts[: end + 1]) or name
+
+
+def by_module(layers: Sequence[LayerState]) -> list[LayerState]:
+    """Return neighbouring layers of one module as one, without their positions; its worst state is its state."""
+    return [
+        LayerState(name, _worst({layer.state for layer in run}))
+        for name, run in ((n, list(r)) for n, r in groupby(layers, key=lambda layer: module(layer.name)))
+    ]
+
+
+def _worst(states: Set[str]) -> str:
+    return next((s for s in ("origin", "dirty", "clean") if s in states), "opaque")
 
 
 def _common(names: Sequence[str]) -> str:
@@ -78,11 +97,15 @@ def _leaves(layers: Sequence[LayerState]) -> list[Leaf]:
 
 def _branch(leaves: list[Leaf]) -> Branch:
     states = {leaf.state for leaf in leaves}
-    state = next(s for s in ("origin", "dirty", "clean", "opaque") if s in states)
+    state = _worst(states)
     name = _common([leaf.name for leaf in leaves]) or module(leaves[0].name)
     origins = sum(leaf.state == "origin" for leaf in leaves)
     meaning = f"padding gets in at {origins} places" if origins > 1 else MEANINGS[state]
-    return Branch(name, state, leaves[0].before, meaning, tuple(leaves), "origin" in states)
+    return Branch(name, state, leaves[0].before, meaning, tuple(leaves), False, _shades(leaves))
+
+
+def _shades(leaves: Sequence[Leaf]) -> tuple[int, ...]:
+    return overlaid([leaf.shades for leaf in leaves])
 
 
 def _run(state: str, run: list[Branch]) -> list[Branch]:
@@ -90,7 +113,8 @@ def _run(state: str, run: list[Branch]) -> list[Branch]:
     if state == "origin" or len(run) <= LONGEST_RUN:
         return run
     leaves = tuple(leaf for branch in run for leaf in branch.leaves)
-    return [Branch(f"{run[0].name} to {run[-1].name}", state, run[0].before, MEANINGS[state], leaves, False)]
+    name = f"{run[0].name} to {run[-1].name}"
+    return [Branch(name, state, run[0].before, MEANINGS[state], leaves, False, _shades(leaves))]
 
 
 def _merged(layers: Sequence[LayerState]) -> list[LayerState]:

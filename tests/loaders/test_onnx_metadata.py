@@ -180,3 +180,15 @@ def test_the_producer_names_the_framework(producer: str, framework: str, tmp_pat
     model = build([node("Neg", ["x"], ["y"])], [("x", FLOAT, [2])], [("y", FLOAT, [2])])
     model.producer_name = producer
     assert opened(model, tmp_path).info.framework == framework
+
+
+def test_operators_that_the_exporter_added_belong_to_no_module() -> None:
+    added = "_empty_nn_module_stack_from_metadata_hook"
+    made = node("Shape", ["x"], ["s"])
+    for key, value in (
+        ("pkg.torch.onnx.name_scopes", f"['{added}', 'sym_size_int_9']"),
+        ("pkg.torch.onnx.class_hierarchy", f"['{added}', 'aten.sym_size.int']"),
+    ):
+        item = made.metadata_props.add()
+        item.key, item.value = key, value
+    assert provenance(made).module is None and provenance(made).module_class is None

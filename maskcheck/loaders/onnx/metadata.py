@@ -17,6 +17,8 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
 _STACK = "pkg.torch.onnx.stack_trace"
 _NAMESPACE = "namespace"
+_NO_MODULE = "_empty_nn_module_stack"
+"""How PyTorch's exporter begins the name of the module of an operator that it added itself."""
 
 _FRAME = re.compile(
     r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?(?:\n[ \t]+(?!File ")(?P<text>\S.*))?'
@@ -54,6 +56,8 @@ def _scopes(notes: Mapping[str, str]) -> tuple[str | None, str | None]:
         names, classes = _namespace(notes.get(_NAMESPACE, ""))
     module = names[-2] if len(names) > 1 else None
     module_class = classes[-2] if len(classes) > 1 else None
+    if module and module.startswith(_NO_MODULE):
+        return None, None
     return module or None, module_class or None
 
 

@@ -15,8 +15,8 @@ from maskcheck.probe.compare import scale
 from maskcheck.probe.explain.dirt import State
 from maskcheck.probe.explain.session import Session
 
-STRETCHES = 14
-"""Most stretches that a map has: what fits on a screen."""
+STRETCHES = 120
+"""Most stretches that a map has. Reporters fold them by module; a terminal shows runs of one state as a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ class SiteState:
 
 
 def clean_map(trace: Trace) -> tuple[SiteState, ...]:
-    """The map of a model in which nothing leaks."""
-    return tuple(SiteState(site, "clean") for site in trace.sites)
+    """The map of a model in which nothing leaks. Sites that only compute sizes are left out."""
+    ignored = trace.shape_only | trace.constants
+    return tuple(SiteState(site, "clean") for site in trace.sites if not ignored.issuperset(site.outputs))
 
 
 def leak_map(session: Session, origins: Collection[str]) -> tuple[SiteState, ...]:

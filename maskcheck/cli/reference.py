@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,9 +40,12 @@ def explain(codes: tuple[str, ...], **flags: Any) -> None:
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON schema of the JSON report."""
-    emit((resources.files("maskcheck") / "report" / "report.schema.json").read_text(encoding="utf-8"))
+@click.argument("document", type=click.Choice(["report", "comparison"]), default="report")
+def schema(document: str) -> None:
+    """Print the JSON schema of the JSON report, or of what compare writes."""
+    from maskcheck.report.schemas import SCHEMAS
+
+    emit(SCHEMAS[document]())
 
 
 def _find(wanted: str) -> RuleText:

@@ -1,7 +1,11 @@
-"""The documentation says of Keras what the tests assert."""
+"""The documentation says of Keras what the tests assert, its links lead somewhere, and its pictures can be taken."""
 
 from __future__ import annotations
 
+import ast
+import importlib.util
+import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,9 @@ import pytest
 import maskcheck
 from tests.loaders import keras_guide, keras_table
 
-PAGE = (Path(maskcheck.__file__).parent.parent / "docs" / "keras.md").read_text(encoding="utf-8")
+ROOT = Path(maskcheck.__file__).parent.parent
+PAGE = (ROOT / "docs" / "keras.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
 TABLES = (keras_table.KEEPS, keras_table.CONSUMES, keras_table.CLAIMS, keras_table.WARNED, keras_table.SILENT)
 
 
@@ -27,3 +33,31 @@ def test_leaky_models_are_listed_with_their_cause(name: str) -> None:
 def test_every_layer_is_listed() -> None:
     flat = " ".join(PAGE.split())
     assert not [name for table in (*TABLES, keras_table.FALSE_ALARM) for name in table if name not in flat]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if not t.startswith(("http", "#"))]
+    made_by_the_site = ("rules/",)
+    assert not [t for t in targets if t and not t.startswith(made_by_the_site) and not (page.parent / t).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_pages_is_python_and_names_what_exists(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "maskcheck":
+                assert node.attr in (*maskcheck.__all__, "keras_callback"), ast.unparse(node)
+
+
+def test_the_picture_of_the_terminal_can_be_taken_and_fetches_nothing() -> None:
+    spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "images" / "make.py")
+    assert spec is not None and spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    report = maskcheck.audit(ROOT / "fixtures" / "reviews_leaky.onnx", samples=2)
+    svg = make.terminal(report, "maskcheck audit <model>")
+    ET.fromstring(svg)
+    assert "MC101" in svg and "url(http" not in svg and "@import" not in svg
+    assert svg == make.terminal(report, "maskcheck audit <model>")

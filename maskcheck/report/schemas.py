@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from maskcheck.core.comparison import Change
-from maskcheck.core.report import Status
-
 
 def report_schema() -> str:
     """Return the schema of ``maskcheck audit --format json``."""
@@ -18,6 +15,9 @@ def report_schema() -> str:
 
 def comparison_schema() -> str:
     """Return the schema of ``maskcheck compare --format json``; its models are those of the report."""
+    from maskcheck.core.comparison import Change
+    from maskcheck.core.report import Status
+
     report: Mapping[str, Any] = json.loads(report_schema())
     side = {
         "type": "object",

@@ -69,23 +69,29 @@ def gaps(session: Session, key: str) -> Array | None:
 
 
 def layers(sites: Sequence[SiteState]) -> tuple[LayerState, ...]:
-    """The model in a few stretches from input to output, by module where the exporter recorded modules."""
-    if not sites:
-        return ()
+    """The model in stretches from input to output, by module where the exporter recorded modules.
+
+    What happens between the modules, in the ``forward`` of the whole model, goes by the name of its origin, or of the
+    last site there.
+    """
     named = [s.site for s in sites if s.site.module]
     depth = _depth([s.module or "" for s in named]) if len(named) * 2 > len(sites) else 0
+    size = max(-(-len(sites) // STRETCHES), 1)
     stretches: list[tuple[str, list[SiteState]]] = []
-    size = -(-len(sites) // STRETCHES)
     for i, entry in enumerate(sites):
-        if depth:
-            own = ".".join((entry.site.module or "").split(".")[:depth])
-            name = own or (stretches[-1][0] if stretches else "input")
-            if not stretches or stretches[-1][0] != name:
-                stretches.append((name, []))
-        elif i % size == 0:
-            stretches.append((entry.site.name, []))
+        name = ".".join((entry.site.module or "").split(".")[:depth])
+        if not stretches or (stretches[-1][0] != name if depth else i % size == 0):
+            stretches.append((name, []))
         stretches[-1][1].append(entry)
-    return tuple(LayerState(name, _worst([s.state for s in run]), _joined(run)) for name, run in stretches)
+    return tuple(
+        LayerState(name or _own_name(run, depth), _worst([s.state for s in run]), _joined(run))
+        for name, run in stretches
+    )
+
+
+def _own_name(run: Sequence[SiteState], depth: int) -> str:
+    origin = next((entry.site.name for entry in run if entry.state == "origin"), None)
+    return origin or run[-1 if depth else 0].site.name
 
 
 def _state(session: Session, site: Site) -> str | None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maskcheck.core.model import MaskFate, MaskStep
-from maskcheck.report.canvas import indented, to_text, words
+from maskcheck.report.canvas import indented, joined, to_text, words
 from maskcheck.report.rendering import Rendering
 
 STYLES = {
@@ -35,15 +35,13 @@ def _table(journey: Sequence[MaskStep]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row(*(words(head, "dim") for head in ("layer", "class", "mask", "")))
+    table.add_row(*(words(head, "dim") for head in ("layer", "class", "mask")))
     for step in journey:
         table.add_row(
             Text("  " * step.depth).append_text(words(step.layer, limit=LONGEST_NAME)),
             words(step.operation, limit=LONGEST_NAME),
-            words(step.fate, STYLES[step.fate]),
-            words(_remark(step), "dim"),
+            joined([words(step.fate, STYLES[step.fate]), words(_remark(step), "dim")], "; "),
         )
     return table
 

@@ -209,6 +209,20 @@ def lost_mask(evidence: Evidence) -> RootCause | None:
     return RootCause(None, dropped[-1].detail) if dropped else None
 
 
+def dropped_before(evidence: Evidence) -> RootCause | None:
+    """The layer before this site that dropped the mask beside its input: whatever the site does wrong, it does
+    without it.
+
+    Left padding and batch mates leak with a mask as well, and so explain nothing.
+    """
+    if left_only(evidence) or mates_only(evidence):
+        return None
+    names = {evidence.site.name, evidence.site.module, *(s.name for s in evidence.downstream)}
+    facts = static.joined_static(evidence, static.MASK_DROPPED)
+    near = next((f for f in facts if f.site is not None and f.site not in names), None)
+    return None if near is None else RootCause(static.site_named(evidence, near.site), near.detail)
+
+
 def sentence(text: str) -> str:
     """``text`` with a full stop at its end."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -6,6 +6,7 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.rules import (
     attention,
     attention_structure,
+    circumstances,
     convolution,
     embedding,
     export,
@@ -144,6 +145,7 @@ def _tried(evidence: Evidence) -> Diagnosis:
         if isinstance(found, Match):
             chosen = rule(code)
             fix = chosen.mend(evidence.framework)
-            return Diagnosis(chosen, found.message, fix, found.root_cause, tuple(considered))
+            cause = found.root_cause or circumstances.dropped_before(evidence)
+            return Diagnosis(chosen, found.message, fix, cause, tuple(considered))
         considered.append((code, found))
     raise AssertionError(f"{LAST} explains any evidence")

@@ -43,6 +43,17 @@ def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> Non
     assert diagnose(_mean()).root_cause is None
 
 
+def test_a_layer_that_dropped_the_mask_is_the_cause_also_of_a_mean_over_zeroed_pads() -> None:
+    multiply = step("Multiply", Kind.ELEMENTWISE)
+    fact = StaticFact("mask-dropped", "/multiply", "Multiply passes no mask on")
+    zeroed = _mean(leaks="l", up=(multiply,), static=(fact,))
+    assert diagnose(zeroed).rule.code == "MC102"
+    cause = diagnose(zeroed).root_cause
+    assert cause is not None and cause.site is multiply
+    own = _mean(leaks="l", static=(StaticFact("mask-dropped", "/reducemean_origin", "ends the sequence"),))
+    assert diagnose(own).root_cause is None, "a site is not its own cause"
+
+
 def test_an_unused_mask_input_is_the_cause_and_other_unused_inputs_are_not() -> None:
     unused = diagnose(_mean(static=(StaticFact("unused-input", None, "input 'mask': no operator reads it"),)))
     assert unused.root_cause is not None and "'mask'" in unused.root_cause.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -30,12 +30,15 @@ from maskcheck.core.report import (
 )
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Site
+from maskcheck.loaders.factory import find as find_function
 from maskcheck.probe.battery import Battery, run
 from maskcheck.probe.explain.leakmap import layers
 from maskcheck.probe.explain.story import Item, Story, tell
 from maskcheck.probe.inference.infer import Inference, infer
 from maskcheck.probe.instrumented import LARGE, Instrumented
 from maskcheck.probe.samples import Source, read_recorded
+from maskcheck.probe.training import Training, training
+from maskcheck.rules.static import MASK_DROPPED
 
 Progress = Callable[[str, float], None]
 _UNCLASSIFIED, _INVERTED = "MC999", "MC202"
@@ -148,7 +151,16 @@ def _probe(
     story = Story()
     if settings.explain and battery.judge is not None:
         story = tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
-    return _judged(path, model, inferred.contract, battery, story, restored, settings)
+    lesson = _trained(model, inferred.contract, battery, settings)
+    return _judged(path, model, inferred.contract, battery, story, lesson, restored, settings)
+
+
+def _trained(model: Model, contract: Contract, battery: Battery, settings: Settings) -> Training:
+    """What padding does to training, where that was asked for."""
+    if not settings.training:
+        return Training(())
+    loss = find_function(settings.loss, "--loss") if isinstance(settings.loss, str) else settings.loss
+    return training(model, contract, battery, loss, settings.seed)
 
 
 def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inference, Model, tuple[str, ...]]:
@@ -183,12 +195,13 @@ def _judged(
     contract: Contract,
     battery: Battery,
     story: Story,
+    lesson: Training,
     restored: tuple[str, ...],
     settings: Settings,
 ) -> ModelReport:
-    passport = (*battery.passport, *story.passport)
+    passport = (*battery.passport, *story.passport, *lesson.rows)
     gating = [row for row in passport if row.gating]
-    findings = _findings(path, model, contract, battery, story)
+    findings = (*_findings(path, model, contract, battery, story), *_training_findings(path, model, lesson))
     outcome, reason = _outcome(contract, gating, settings)
     return ModelReport(
         path,
@@ -256,6 +269,30 @@ def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:
         rule.mend(model.info.framework),
         _fingerprint(rule.code, path, None),
     )
+
+
+def _training_findings(path: str, model: Model, lesson: Training) -> Iterator[Finding]:
+    if lesson.facts is None:
+        return
+    dropped = [fact.detail for fact in model.info.static if fact.kind == MASK_DROPPED]
+    for diagnosis in rules.diagnose_training(lesson.facts, dropped[-1] if dropped else None):
+        yield Finding(
+            diagnosis.rule.code,
+            diagnosis.rule.name,
+            Severity.ERROR,
+            None,
+            diagnosis.root_cause,
+            (TwinKind.TRAINING,),
+            lesson.facts.domain,
+            (),
+            0.0,
+            0.0,
+            None,
+            None,
+            diagnosis.message,
+            diagnosis.fix,
+            _fingerprint(diagnosis.rule.code, path, None),
+        )
 
 
 def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:
@@ -395,4 +432,5 @@ def _described(settings: Settings) -> dict[str, object]:
         "inputs": settings.inputs,
         "optimization": settings.optimization,
         "provider": settings.provider,
+        **({"training": True} if settings.training else {}),
     }

@@ -81,6 +81,12 @@ WITH_TEXTS = ("html", "sarif")
 )
 @click.option("--samples", type=click.IntRange(min=1), help="Sequences to compare (8; 4 for models above 512 MB).")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of generated inputs.")
+@click.option("--training", is_flag=True, help="Compare loss, metrics and gradients with and without pads as well.")
+@click.option(
+    "--loss",
+    metavar="MODULE:FUNCTION",
+    help="The loss of a PyTorch module, of its outputs and labels, for --training; also PATH.py:FUNCTION.",
+)
 @click.option("--no-explain", is_flag=True, help="Stop at the verdict; name no layers.")
 @click.option("--baseline", type=click.Path(), metavar="FILE", help="Known findings, which do not gate.")
 @click.option("--strict-baseline", is_flag=True, help="Fail too when something accepted is found no more.")

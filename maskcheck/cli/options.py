@@ -13,6 +13,19 @@ from maskcheck.core.errors import UsageError
 from maskcheck.core.settings import DEFAULT_REQUIRE, Overrides, Settings
 
 FORMATS = ("auto", "console", "json", "jsonl", "html", "sarif", "junit", "github", "markdown")
+_SETTINGS = (
+    "seed",
+    "samples",
+    "fail_on",
+    "inputs",
+    "optimization",
+    "provider",
+    "trust",
+    "factory",
+    "custom_objects",
+    "training",
+    "loss",
+)
 OPTIMIZATIONS = ("all", "extended", "basic", "disable")
 
 
@@ -92,8 +105,7 @@ def build_settings(flags: Mapping[str, Any]) -> Settings:
     Raises:
         UsageError: a flag or the contract file is wrong.
     """
-    known = ("seed", "samples", "fail_on", "inputs", "optimization", "provider", "trust", "factory", "custom_objects")
-    chosen = {key: flags[key] for key in known if key in flags}
+    chosen = {key: flags[key] for key in _SETTINGS if key in flags}
     require = _required(flags.get("require", ()))
     chosen["explain"] = not flags.get("no_explain", False)
     return Settings(**chosen, require=require, overrides=_overrides(flags))

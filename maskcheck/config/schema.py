@@ -77,6 +77,7 @@ OPTIONS: Mapping[str, Check] = {
     "optimization": one_of(("all", "extended", "basic", "disable")),
     "provider": text,
     "explain": switch,
+    "training": switch,
 }
 """Keys that hold everywhere or for the models of one table. There is none to trust a file: that takes a person."""
 

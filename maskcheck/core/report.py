@@ -28,6 +28,7 @@ class TwinKind(StrEnum):
     POKE = "poke"
     POISON = "poison"
     PRECISION = "precision"
+    TRAINING = "training"
 
 
 class Status(StrEnum):

@@ -38,7 +38,8 @@ class Settings:
     stands for 8, and for 4 where the weights exceed 512 MB.
     ``optimization`` and ``provider`` choose how the deployed session of an ONNX model is made. ``inputs`` is a path
     to recorded inputs. ``custom_objects`` are modules or Python files that define the layers of a Keras model.
-    ``factory`` names the function that builds the module or model for a file of weights.
+    ``factory`` names the function that builds the module or model for a file of weights. ``training`` compares loss,
+    metrics and gradients as well; ``loss`` is a function, or names one as ``factory`` does, for models that bring none.
     """
 
     seed: int = 0
@@ -53,3 +54,5 @@ class Settings:
     trust: bool = False
     factory: str | None = None
     custom_objects: tuple[str, ...] = ()
+    training: bool = False
+    loss: Any = None

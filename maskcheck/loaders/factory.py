@@ -23,28 +23,33 @@ def build(name: str) -> Any:
         UsageError: the name leads nowhere.
         LoadError: the function failed.
     """
-    function = _find(name)
+    function = find(name)
     try:
         return function()
     except Exception as error:
         raise LoadError(f"The factory {name} failed: {type(error).__name__}: {error}.") from error
 
 
-def _find(name: str) -> Any:
+def find(name: str, flag: str = "--factory") -> Any:
+    """Import the function called ``name``; ``flag`` is where the user wrote it.
+
+    Raises:
+        UsageError: the name leads nowhere.
+    """
     place, _, function = name.rpartition(":")
     if not place or not function:
         raise UsageError(
-            f"Reading --factory: {name!r} names no function.",
+            f"Reading {flag}: {name!r} names no function.",
             hint="Write package.module:function or path/to/file.py:function.",
         )
     try:
         with _from_here():
             module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except (ImportError, OSError, SyntaxError) as error:
-        raise UsageError(f"Reading --factory: {place} cannot be imported: {error}.") from error
+        raise UsageError(f"Reading {flag}: {place} cannot be imported: {error}.") from error
     found = getattr(module, function, None)
     if not callable(found):
-        raise UsageError(f"Reading --factory: {place} has no function {function!r}.")
+        raise UsageError(f"Reading {flag}: {place} has no function {function!r}.")
     return found
 
 

@@ -18,4 +18,5 @@ MEANINGS: Mapping[TwinKind, str] = {
     TwinKind.POKE: "Noise in the hidden states at the pads.",
     TwinKind.POISON: "NaN and huge values at the pads.",
     TwinKind.PRECISION: "The same twin in another precision.",
+    TwinKind.TRAINING: "Loss, metrics and gradients of a padded batch and of the same one unpadded.",
 }

@@ -27,6 +27,8 @@ def sentence(model: ModelReport) -> str:
 
 def _leaky(rows: Sequence[PassportRow]) -> str:
     worst = worst_output(rows)
+    if rows and all(row.twin is TwinKind.TRAINING for row in rows):
+        return "padding changes its training"
     if worst is None:
         return "padding changes the answers"
     twins = {row.twin for row in rows}

@@ -9,8 +9,9 @@ from maskcheck.rules.rule import Diagnosis, Rule
 
 if TYPE_CHECKING:
     from maskcheck.core.evidence import Evidence
+    from maskcheck.core.training import TrainingFacts
 
-__all__ = ["Diagnosis", "Rule", "all_rules", "diagnose", "rule"]
+__all__ = ["Diagnosis", "Rule", "all_rules", "diagnose", "diagnose_training", "rule"]
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
@@ -19,3 +20,10 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     from maskcheck.rules.registry import first_match
 
     return first_match(evidence)
+
+
+def diagnose_training(facts: TrainingFacts, lost: str | None = None) -> tuple[Diagnosis, ...]:
+    """Return why loss, metrics and gradients move with padding; ``lost`` says where a mask was lost, if it was."""
+    from maskcheck.rules.training import causes
+
+    return tuple(causes(facts, lost))

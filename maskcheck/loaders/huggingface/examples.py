@@ -7,6 +7,7 @@ from typing import Any
 
 _ROWS, _LENGTH = 3, 12
 _SAMPLES = 4000
+_BINS = ("num_mel_bins", "input_feat_per_channel", "feature_projection_input_dim", "feature_size", "input_channels")
 _SWITCHES = {"use_cache": False, "return_dict": True}
 
 
@@ -22,10 +23,10 @@ def candidates(model: Any) -> Iterator[dict[str, Any]]:
     main = getattr(model, "main_input_name", "input_ids")
     config = model.config
     decoder = _decoder(accepted) if getattr(config, "is_encoder_decoder", False) else {}
-    for content in _contents(main, accepted, config):
-        full = {k: v for k, v in {**content, **decoder}.items() if k in accepted}
-        if full:
-            yield full
+    found = [{k: v for k, v in {**content, **decoder}.items() if k in accepted} for content in _contents(main, model)]
+    yield from (inputs for inputs in found if inputs)
+    # Some take no batch at all before somebody says what pads are.
+    yield from ({k: v[:1] for k, v in inputs.items()} for inputs in found if inputs)
 
 
 def tokens() -> dict[str, Any]:
@@ -41,9 +42,10 @@ def _accepted(model: Any) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
-def _contents(main: str, accepted: set[str], config: Any) -> Iterator[dict[str, Any]]:
+def _contents(main: str, model: Any) -> Iterator[dict[str, Any]]:
     import torch
 
+    accepted, config = _accepted(model), model.config
     if main in ("input_ids",) or ("input_ids" in accepted and main not in ("pixel_values", "input_features")):
         yield tokens()
     if "input_values" in accepted:
@@ -51,29 +53,40 @@ def _contents(main: str, accepted: set[str], config: Any) -> Iterator[dict[str, 
             wave = torch.randn(2, length, generator=_seeded())
             yield {"input_values": wave, "attention_mask": torch.ones(2, length, dtype=torch.int64)}
     if "input_features" in accepted:
-        yield from _spectra(config)
+        yield from _spectra(model)
     if "pixel_values" in accepted:
         yield from _images(config)
 
 
-def _spectra(config: Any) -> Iterator[dict[str, Any]]:
+def _spectra(model: Any) -> Iterator[dict[str, Any]]:
+    """Frames by bins, then bins by frames: the number of bins is what the first layer that has one takes."""
     import torch
 
-    bins = next(
-        (
-            int(getattr(config, k))
-            for k in ("num_mel_bins", "input_feat_per_channel", "feature_size", "input_channels")
-            if isinstance(getattr(config, k, None), int)
-        ),
-        80,
-    )
-    frames = 2 * int(getattr(config, "max_source_positions", 0) or 0)
-    mask = torch.ones(2, 64, dtype=torch.int64)
-    yield {"input_features": torch.randn(2, 64, bins, generator=_seeded()), "attention_mask": mask}
-    for length in dict.fromkeys((64, frames)):
-        if length:
-            mask = torch.ones(2, length, dtype=torch.int64)
-            yield {"input_features": torch.randn(2, bins, length, generator=_seeded()), "attention_mask": mask}
+    frames = 2 * int(getattr(model.config, "max_source_positions", 0) or 0)
+    for bins in _bins(model):
+        mask = torch.ones(2, 64, dtype=torch.int64)
+        yield {"input_features": torch.randn(2, 64, bins, generator=_seeded()), "attention_mask": mask}
+        for length in dict.fromkeys((64, frames)):
+            if length:
+                mask = torch.ones(2, length, dtype=torch.int64)
+                yield {"input_features": torch.randn(2, bins, length, generator=_seeded()), "attention_mask": mask}
+
+
+def _bins(model: Any) -> list[int]:
+    """Numbers of features per frame worth trying: what the configuration says, then the widths of the first layers."""
+    configs = [model.config, *(getattr(model.config, name, None) for name in ("encoder_config", "audio_config"))]
+    named = [getattr(config, name, None) for config in configs for name in _BINS]
+    widths = [
+        getattr(layer, "in_features", None) or getattr(layer, "in_channels", None) or _normalised(layer)
+        for layer in model.modules()
+    ]
+    found = [n for n in (*named, *[w for w in widths if w][:4], 80) if isinstance(n, int) and n > 1]
+    return list(dict.fromkeys(found))
+
+
+def _normalised(layer: Any) -> int | None:
+    shape = getattr(layer, "normalized_shape", None)
+    return int(shape[-1]) if shape else None
 
 
 def _images(config: Any) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from maskcheck.core.errors import LoadError, RunError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.training import Step, Targets
 from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.custom import custom_objects, operations
@@ -29,6 +30,8 @@ from maskcheck.loaders.keras.safety import foreign_objects, refuse
 from maskcheck.loaders.keras.signature import output_names, signature_of
 from maskcheck.loaders.keras.tensors import is_tensor as _is_tensor
 from maskcheck.loaders.keras.tensors import leaves, read
+from maskcheck.loaders.keras.training import step as training_step
+from maskcheck.loaders.keras.training import targets as training_targets
 from maskcheck.loaders.keras.uses import Uses
 
 _LENGTHS = (9, 16, 37, 131, 521)
@@ -57,7 +60,9 @@ def load(path: Path, settings: Settings) -> KerasModel:
     known = operations() | custom if hdf5 else custom
     try:
         with _quiet(), readable(path, config) as file:
-            model = keras.saving.load_model(file, custom_objects=known, compile=False, safe_mode=not settings.trust)
+            model = keras.saving.load_model(
+                file, custom_objects=known, compile=settings.training, safe_mode=not settings.trust
+            )
     except Exception as error:
         raise LoadError(
             f"{path}: Keras cannot load this model: {_shortened(error)}",
@@ -104,6 +109,8 @@ class KerasModel:
     def __init__(self, model: Any, path: str = "model", format_: str = "keras", sha256: str | None = None) -> None:
         self._model = model
         self._lock = threading.RLock()
+        weights = {id(v) for v in model.weights}
+        self._seeds = [(v, np.array(read(v.value))) for v in model.variables if id(v) not in weights]
         self._signature = signature_of(model)
         self._names: dict[str, str] = {}
         diary, uses = Diary(), Uses()
@@ -171,6 +178,29 @@ class KerasModel:
             attention=recorder.attention,
         )
 
+    def targets(self, feeds: Feeds, loss: Any, seed: int) -> Targets:
+        """Draw labels; see ``Trainable.targets``. The loss is the compiled one. Raises ``RunError``."""
+        with self._lock, _quiet():
+            return training_targets(self._model, self._caller(feeds), self._names_of, seed)
+
+    def step(self, feeds: Feeds, targets: Mapping[str, Array], loss: Any, *, training: bool) -> Step:
+        """One training step; see ``Trainable.step``. Raises ``RunError``."""
+        with self._lock, _quiet():
+            try:
+                labels = list(targets.values())
+                return training_step(self._model, self._caller(feeds), labels, self._by_name, training=training)
+            except RunError:
+                raise
+            except Exception as error:
+                raise RunError(_shortened(error)) from error
+
+    def _caller(self, feeds: Feeds) -> Callable[[bool], Any]:
+        tensors = self._signature.pack(self._fed(feeds))
+        return lambda training: self._model(tensors, training=training)
+
+    def _names_of(self, result: Any) -> list[str]:
+        return list(output_names(self._model, result))
+
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         """A fixed length of a Keras model is part of its layers' weights and shapes, and is left as it is."""
         return None
@@ -180,7 +210,9 @@ class KerasModel:
         return None
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Let go of the model; some layers count on with their seeds in inference as well, so these are put back."""
+        for variable, value in self._seeds:
+            variable.assign(value)
         self._model = None
 
     # ------------------------------------------------------------------ one call

@@ -14,6 +14,7 @@ import numpy as np
 from maskcheck.core.errors import LoadError, RunError, TraceError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, StaticFact, TensorSpec
 from maskcheck.core.trace import Trace
+from maskcheck.core.training import Step, Targets
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
 from maskcheck.loaders.pytorch.identity import storage_id
@@ -22,6 +23,8 @@ from maskcheck.loaders.pytorch.outputs import flatten
 from maskcheck.loaders.pytorch.recorder import Memory, Recorder
 from maskcheck.loaders.pytorch.shapes import describe
 from maskcheck.loaders.pytorch.signature import Binding, bind
+from maskcheck.loaders.pytorch.training import step as training_step
+from maskcheck.loaders.pytorch.training import targets as training_targets
 from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
 
 _LONGEST = 300
@@ -124,6 +127,18 @@ class TorchModel:
     ) -> Trace:
         """Record a run; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
         return self._record(self._tensors(feeds), dict(patches or {}), record)
+
+    def targets(self, feeds: Feeds, loss: Any, seed: int) -> Targets:
+        """Draw labels; see ``Trainable.targets``. Raises ``RunError``."""
+        with _run_errors():
+            return training_targets(self.target, self._binding.call, self._tensors(feeds), loss, seed)
+
+    def step(self, feeds: Feeds, targets: Mapping[str, Array], loss: Any, *, training: bool) -> Step:
+        """One training step; see ``Trainable.step``. Raises ``RunError``."""
+        with _run_errors():
+            return training_step(
+                self.target, self._binding.call, self._tensors(feeds), targets, loss, training=training
+            )
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         """PyTorch code that takes one length only has it written into its code or weights."""

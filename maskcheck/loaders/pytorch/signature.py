@@ -26,12 +26,12 @@ class Binding:
     spec: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def call(self, tensors: Mapping[str, Any]) -> Any:
+    def call(self, tensors: Mapping[str, Any], **more: Any) -> Any:
         from torch.utils import _pytree as pytree
 
         leaves = [value if name is None else tensors[name] for name, value in zip(self.names, self.fixed, strict=True)]
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        return self.target(*args, **kwargs, **self.extra)
+        return self.target(*args, **kwargs, **{**self.extra, **more})
 
 
 def bind(target: Callable[..., Any], examples: Any, extra: Mapping[str, Any] | None = None) -> Binding:

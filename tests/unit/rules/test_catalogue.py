@@ -25,6 +25,7 @@ FAMILIES = {
     "routing": range(901, 920),
     "mixing": range(920, 940),
     "export": range(940, 960),
+    "training": range(961, 999),
     "unclassified": range(999, 1000),
 }
 
@@ -52,10 +53,6 @@ NOT_IN_A_GRAPH = {
     "QNT-03": "calibration on padded data costs resolution, and every padding gets the same",
     "MOE-02": "balance losses act in training only",
     "MOE-03": "rounding of grouped products, not a leak",
-    "LOSS-01": "a loss is not part of an exported model",
-    "LOSS-02": "a loss is not part of an exported model",
-    "LOSS-03": "a loss is not part of an exported model",
-    "LOSS-04": "labels are not part of an exported model",
     "KER-18": "a warning about a mask that is not lost",
     "ORT-09": "needs the other engine to run",
     "MIX-07": "masks of another framework, lost before a file is written",

@@ -1,0 +1,206 @@
+"""Padding in training: loss, metrics and gradients of one batch with and without pads behind the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from maskcheck.core.contract import Contract, OutputKind
+from maskcheck.core.errors import RunError
+from maskcheck.core.model import Array, Model
+from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.training import Change, Step, Targets, Trainable, TrainingFacts
+from maskcheck.probe.battery import Battery
+from maskcheck.probe.entry import feeds
+from maskcheck.probe.layout import Padding
+from maskcheck.probe.runner import Call, split_rows
+from maskcheck.probe.twins.bench import Bench
+
+ROUNDING = 1e-4
+"""Relative change of a loss, a metric or a gradient that is rounding: the sums of a batch in float32 lose some 1e-6,
+and one pad counted among a thousand positions moves them by 1e-3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Rows for the passport, and what the rules may explain; ``facts`` is ``None`` where nothing moved or was tried."""
+
+    rows: tuple[PassportRow, ...]
+    facts: TrainingFacts | None = None
+
+
+def training(model: Model, contract: Contract, battery: Battery, loss: Any, seed: int) -> Training:
+    """Compare one step on a padded batch with one on the same batch unpadded. Every domain is tried."""
+    if not isinstance(model, Trainable):
+        return _untested("this kind of file holds no loss to check: audit the module or the Keras model itself")
+    if not battery.benches:
+        return _untested("no padding could be tried at all")
+    rows: list[PassportRow] = []
+    facts: TrainingFacts | None = None
+    for bench in battery.benches:
+        found = _domain(model, contract, battery, bench, loss, seed)
+        rows += found.rows
+        facts = facts or found.facts
+    return Training(tuple(rows), facts)
+
+
+def _domain(model: Trainable, contract: Contract, battery: Battery, bench: Bench, loss: Any, seed: int) -> Training:
+    if bench.plan.fixed:
+        return _untested("its length is fixed, so nothing can be compared with an unpadded batch", bench.domain)
+    short, long = _calls(bench)
+    try:
+        return _compared(model, contract, battery, bench, _Batches(short, long, loss, seed))
+    except RunError as error:
+        return _untested(error.message, bench.domain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    short: Call
+    long: Call
+    loss: Any
+    seed: int
+
+
+def _calls(bench: Bench) -> tuple[Call, Call]:
+    """One row, as often as a batch needs it, unpadded and with its pads."""
+    row = bench.rows[0]
+    rows = (row,) * bench.runner.batch_size(1)
+    sides = bench.padding(bench.plan.few)
+    return Call(rows, Padding(dict(row.lengths))), Call(rows, sides)
+
+
+def _compared(model: Trainable, contract: Contract, battery: Battery, bench: Bench, batches: _Batches) -> Training:
+    short, long, loss = batches.short, batches.long, batches.loss
+    plain, padded = feeds(contract, short), feeds(contract, long)
+    targets = model.targets(plain, loss, batches.seed)
+    wide = _widened(targets, contract, bench, short, long)
+    mode = _is_repeatable(model, plain, targets.values, loss)
+    before = model.step(plain, targets.values, loss, training=mode)
+    after = model.step(padded, wide, loss, training=mode)
+    dimension = bench.plan.domain.dimensions[0].name
+    answers_leak = any(
+        row.status is Status.LEAKY and row.gating and row.domain in (bench.domain, None) for row in battery.passport
+    )
+    facts = TrainingFacts(
+        framework=bench.model.info.framework,
+        domain=bench.domain,
+        valid=short.padding.totals[dimension],
+        total=long.padding.totals[dimension],
+        loss=Change("loss", before.loss, after.loss),
+        loss_moves=_moves(before.loss, after.loss),
+        stepwise=targets.stepwise,
+        metrics=tuple(
+            Change(name, value, after.metrics[name])
+            for name, value in before.metrics.items()
+            if name in after.metrics and _moves(value, after.metrics[name])
+        ),
+        gradients=_moved_gradients(before, after),
+        answers_move=_answers_move(contract, bench, before, after, long),
+        answers_leak=answers_leak,
+    )
+    rows = _rows(facts, before, targets, mode)
+    leaks = any(row.status is Status.LEAKY for row in rows)
+    return Training(rows, facts if leaks else None)
+
+
+def _is_repeatable(model: Trainable, plain: Mapping[str, Array], labels: Mapping[str, Array], loss: Any) -> bool:
+    """Whether training mode answers alike twice; noise that cannot be switched off would look like a leak.
+
+    Raises:
+        RunError: not even inference mode does.
+    """
+    for mode in (True, False):
+        first, second = (model.step(plain, labels, loss, training=mode) for _ in range(2))
+        if not _moves(first.loss, second.loss):
+            return mode
+    raise RunError("the loss of the same batch differs from call to call")
+
+
+def _widened(targets: Targets, contract: Contract, bench: Bench, short: Call, long: Call) -> dict[str, Array]:
+    """Labels of the padded batch: the same ones, and the pad label behind (or before) them."""
+    if not targets.stepwise:
+        return dict(targets.values)
+    return {name: _around(value, targets.pad, bench, short, long) for name, value in targets.values.items()}
+
+
+def _around(value: Array, pad: Any, bench: Bench, short: Call, long: Call) -> Array:
+    dimension = bench.plan.domain.dimensions[0].name
+    valid, total = short.padding.totals[dimension], long.padding.totals[dimension]
+    steps = value.shape[1]
+    # A strided model has fewer steps than positions.
+    extra = total - valid if steps == valid else -(-steps * total // valid) - steps
+    width = [(0, 0)] * value.ndim
+    width[1] = (0, extra) if bench.side.value == "right" else (extra, 0)
+    return np.pad(value, width, constant_values=np.asarray(pad, dtype=value.dtype))
+
+
+def _moves(a: float, b: float) -> bool:
+    if not (np.isfinite(a) and np.isfinite(b)):
+        return bool(np.isfinite(a) != np.isfinite(b))
+    return abs(a - b) > ROUNDING * max(abs(a), abs(b))
+
+
+def _moved_gradients(before: Step, after: Step) -> tuple[tuple[str, float], ...]:
+    """Parameters whose gradient moved by more than rounding, of its own size and of that of all gradients."""
+    largest = max((float(np.abs(g).max(initial=0.0)) for g in before.gradients.values()), default=0.0)
+    moved = []
+    for name, gradient in before.gradients.items():
+        other = after.gradients.get(name)
+        if other is None or other.shape != gradient.shape:
+            continue
+        gap = float(np.abs(gradient - other).max(initial=0.0))
+        own = float(np.abs(gradient).max(initial=0.0))
+        scale = max(own, ROUNDING * largest)
+        if not gap <= ROUNDING * 10 * scale:
+            moved.append((name, gap / scale if scale else float("inf")))
+    return tuple(moved)
+
+
+def _answers_move(contract: Contract, bench: Bench, before: Step, after: Step, long: Call) -> bool:
+    region = bench.runner.regions(long.rows[0].lengths, long.padding)
+    for spec in contract.outputs:
+        if spec.name not in before.outputs or spec.kind not in (OutputKind.SEQUENCE, OutputKind.POOLED):
+            continue
+        a = split_rows(before.outputs[spec.name], spec, 1)[0]
+        b = region[spec.name].cut(split_rows(after.outputs[spec.name], spec, 1)[0])
+        if a.shape != b.shape or not np.issubdtype(a.dtype, np.floating):
+            continue
+        spread = float(a.std()) or 1.0
+        if not float(np.abs(a - b).max(initial=0.0)) <= 10 * ROUNDING * spread:
+            return True
+    return False
+
+
+def _rows(facts: TrainingFacts, before: Step, targets: Targets, mode: bool) -> tuple[PassportRow, ...]:
+    """Loss, every metric, gradients. They gate where the answers themselves do not leak: otherwise they only follow."""
+    gating = not facts.answers_leak
+    how = f"{facts.valid} real of {facts.total}" + (f", labels at pads {targets.pad}" if targets.stepwise else "")
+    how += "" if mode else ", layers in inference mode because training mode is random"
+
+    def row(variant: str, leaks: bool, said: str) -> PassportRow:
+        status = Status.LEAKY if leaks else Status.CLEAN
+        return PassportRow(TwinKind.TRAINING, variant, facts.domain, status, gating, f"{said}; {how}" if leaks else how)
+
+    rows = [row("loss", facts.loss_moves, f"loss {_short(facts.loss.unpadded)} -> {_short(facts.loss.padded)}")]
+    moved = {change.name: change for change in facts.metrics}
+    for name in before.metrics:
+        change = moved.get(name)
+        said = f"{_short(change.unpadded)} -> {_short(change.padded)}" if change else ""
+        rows.append(row(f"metric {name}", change is not None, said))
+    if before.gradients:
+        names = [name for name, _ in facts.gradients]
+        said = f"{len(names)} of {len(before.gradients)} parameters, first {names[0]}" if names else ""
+        rows.append(row("gradient", bool(names), said))
+    return tuple(rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _untested(reason: str, domain: str | None = None) -> Training:
+    return Training((PassportRow(TwinKind.TRAINING, "loss", domain, Status.UNTESTED, True, reason),))

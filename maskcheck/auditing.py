@@ -313,7 +313,7 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
     outputs = tuple(dict.fromkeys(name for item in items for name in item.outputs))
     rows = [
         r
-        for r in battery.passport
+        for r in (*battery.passport, *story.passport)
         if r.twin in twins and r.status is Status.LEAKY and r.domain in (evidence.domain, None)
     ]
     worst = max((o for r in rows for o in r.outputs if o.name in outputs), key=lambda o: o.difference, default=None)

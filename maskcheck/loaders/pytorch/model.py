@@ -17,6 +17,7 @@ from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
+from maskcheck.loaders.pytorch.gradients import gradients
 from maskcheck.loaders.pytorch.identity import storage_id
 from maskcheck.loaders.pytorch.modules import ModuleStack
 from maskcheck.loaders.pytorch.outputs import flatten
@@ -139,6 +140,13 @@ class TorchModel:
             return training_step(
                 self.target, self._binding.call, self._tensors(feeds), targets, loss, training=training
             )
+
+    def gradients(self, feeds: Feeds, tokens: tuple[str, ...], weights: Mapping[str, Array]) -> dict[str, Array]:
+        """Derivatives by position; see ``Differentiable.gradients``. Raises ``RunError``."""
+        if type(self) is not TorchModel:
+            raise RunError("only live modules are differentiated")
+        with _run_errors():
+            return gradients(lambda given: flatten(self._binding.call(given)), self._tensors(feeds), tokens, weights)
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         """PyTorch code that takes one length only has it written into its code or weights."""

@@ -12,7 +12,7 @@ from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import Model
 from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
-from maskcheck.core.trace import Site
+from maskcheck.core.trace import Site, Trace
 from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
 from maskcheck.probe.explain.align import View
@@ -23,8 +23,9 @@ from maskcheck.probe.explain.origins import origins
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session
+from maskcheck.probe.explain.slopes import slopes
 from maskcheck.probe.observe import Observation, Pair
-from maskcheck.probe.runner import Call, split_rows
+from maskcheck.probe.runner import Answers, Call, split_rows
 from maskcheck.probe.twins import sides
 from maskcheck.probe.twins.bench import Bench
 
@@ -144,9 +145,11 @@ def _look_inside(telling: _Telling) -> None:
             if m.site.name not in {a.site.name for a in telling.attention}
         )
         telling.passport.append(poke(telling.model, telling.contract, base, axes, bench.domain, telling.seed))
+        _differentiate(telling, bench, base)
         if not telling.sites:
             telling.sites = clean_map(base.long)
             _check_agreement(telling, bench, base)
+        _unfused(telling, bench, base)
 
 
 def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
@@ -168,6 +171,54 @@ def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
                 "optimisations of the runtime change the answer, so sites may be imprecise."
             )
             return
+
+
+def _differentiate(telling: _Telling, bench: Bench, base: Ground) -> None:
+    """Add the opinion of the gradients, and say so where they see what no comparison of answers saw."""
+    row = slopes(telling.model, telling.contract, base, bench.domain, telling.seed)
+    if row is None:
+        return
+    telling.passport.append(row)
+    if row.status is Status.LEAKY and not _leaks(telling, bench.domain):
+        telling.notes.append(f"Gradients see an influence that no twin showed: {row.reason}.")
+
+
+def _unfused(telling: _Telling, bench: Bench, base: Ground) -> None:
+    """Warn of a leak that only fused kernels hide: training and gradients switch them off, and so does recording.
+
+    PyTorch's fused encoder layer reads a float mask of 0 and 1 as boolean; without it the same mask is added to the
+    scores.
+    """
+    short, unpadded = base.short, base.unpadded
+    if telling.model.info.framework != "pytorch" or short is None or unpadded is None or _leaks(telling, bench.domain):
+        return
+    gap = bench.judge.compare(_rows(telling, bench, short, unpadded), _rows(telling, bench, base.long, base.single))
+    if not gap.leaks:
+        return
+    reason = "only without fused kernels, as in training or whenever gradients are on; the deployed path is clean"
+    row = PassportRow(TwinKind.LENGTH, "unfused", bench.domain, Status.LEAKY, False, reason, gap.outputs)
+    pair = Pair(TwinKind.LENGTH, "unfused", bench.domain, unpadded, base.single, 0, gap.worst)
+    telling.passport.append(row)
+    telling.notes.append(f"The padding leaks {reason}.")
+    seen = Observation(row, pair)
+    telling.battery = replace(telling.battery, observations=(*telling.battery.observations, seen))
+    _explain(telling, seen, pair)
+
+
+def _leaks(telling: _Telling, domain: str) -> bool:
+    """Whether the deployed model leaks in this domain already."""
+    twins = (TwinKind.LENGTH, TwinKind.CONTENT)
+    rows = [o.row for o in telling.battery.observations if o.row.domain == domain and o.row.twin in twins]
+    return any(row.status is Status.LEAKY for row in rows)
+
+
+def _rows(telling: _Telling, bench: Bench, trace: Trace, call: Call) -> Answers:
+    """The valid answers of a traced call."""
+    split = {
+        spec.name: split_rows(np.asarray(trace.outputs[spec.name]), spec, len(call.rows))
+        for spec in telling.contract.outputs
+    }
+    return bench.runner.valid_parts(split, call)
 
 
 def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:

@@ -204,7 +204,11 @@ _SPEECH: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("speech_to_text", BASE, {"input_feat_per_channel": 20, "conv_channels": 24, "max_source_positions": 200}),
     ("whisper", BASE, {"num_mel_bins": 16, "max_source_positions": 50}),
     ("moonshine", BASE, {}),
-    ("parakeet_ctc", CTC, {"encoder_config": {"num_mel_bins": 16, "subsampling_conv_channels": 8}}),
+    (
+        "parakeet_ctc",
+        CTC,
+        {"encoder_config": {"num_mel_bins": 16, "subsampling_conv_channels": 8, "initializer_range": 0.2}},
+    ),
     ("lasr_ctc", CTC, {}),
 )
 
@@ -272,6 +276,8 @@ _PARTICULAR: Mapping[str, Mapping[str, Any]] = {
     "jamba": {"mamba_d_state": 8, "num_experts": 2, "use_mamba_kernels": False},
     "bamba": {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_chunk_size": 8},
     "gemma": {"head_dim": 8},
+    "lilt": {"hidden_size": 48},
+    "zamba2": {"layer_types": ["mamba", "hybrid"], "mamba_headdim": 8, "n_mamba_heads": 8, "mamba_d_state": 8},
     "esm": {"pad_token_id": 1, "mask_token_id": 32},
 }
 """Fields that one architecture needs to be small, or to be the variant that is meant."""

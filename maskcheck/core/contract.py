@@ -103,6 +103,14 @@ class InputContract:
         return padded[-1] if padded else None
 
 
+class Layout(StrEnum):
+    """Where the positions of an output's longer axis stand, when it is longer than the input's."""
+
+    TOGETHER = "together"  # the pads' positions are the last ones (or the first ones, under left padding)
+    BEHIND = "behind"  # further positions stand behind those of the pads: image tokens after a text
+    BLOCKS = "blocks"  # several sequences one after the other, each with its own pads
+
+
 @dataclass(frozen=True, slots=True)
 class OutputContract:
     """What one output means. ``dims`` is labelled as for inputs; ``None`` stands for axes that padding does not
@@ -114,6 +122,7 @@ class OutputContract:
     dims: tuple[str | None, ...]
     domain: str | None
     inferred_from: str
+    layout: Layout = Layout.TOGETHER
 
     @property
     def axis(self) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskcheck.core.contract import BATCH, OutputContract, Side
+from maskcheck.core.contract import BATCH, Layout, OutputContract, Side
 from maskcheck.core.model import Array
 
 
@@ -15,26 +15,44 @@ from maskcheck.core.model import Array
 class Region:
     """The valid region of one row of an output: per axis, how many positions and on which side.
 
-    ``extents`` holds ``None`` for axes that padding does not change.
+    ``extents`` holds ``None`` for axes that padding does not change. ``lengths`` are the valid positions of the input
+    for each axis, which tell a ``layout`` other than the usual one.
     """
 
     extents: tuple[int | None, ...]
     sides: tuple[Side, ...]
+    lengths: tuple[int | None, ...] = ()
+    layout: Layout = Layout.TOGETHER
 
     def cut(self, array: Array) -> Array:
         """Apply to an array without its batch axis."""
-        index = []
-        for extent, side, size in zip(self.extents, self.sides, array.shape, strict=True):
+        for axis, (extent, side) in enumerate(zip(self.extents, self.sides, strict=True)):
+            size = array.shape[axis]
             if extent is None or extent >= size:
-                index.append(slice(None))
-            else:
-                index.append(slice(0, extent) if side is Side.RIGHT else slice(size - extent, size))
-        return array[tuple(index)]
+                continue
+            length = self.lengths[axis] if self.lengths else None
+            array = np.take(array, self._kept(extent, size, side, length), axis=axis)
+        return array
+
+    def _kept(self, extent: int, size: int, side: Side, length: int | None) -> Array:
+        """Indices of the valid positions along an axis of ``size``."""
+        if self.layout is Layout.BEHIND and length is not None and side is Side.RIGHT and extent > length:
+            return np.concatenate([np.arange(length), np.arange(size - (extent - length), size)])
+        if self.layout is Layout.BLOCKS and length and extent % length == 0 and size % (extent // length) == 0:
+            places: Array = np.arange(size).reshape(extent // length, -1)
+            places = places[:, :length] if side is Side.RIGHT else places[:, -length:]
+            return places.reshape(-1)
+        return np.arange(extent) if side is Side.RIGHT else np.arange(size - extent, size)
 
 
 def take_row(array: Array, spec: OutputContract, row: int) -> Array:
-    """One row of a batched output; an output without a batch axis is every row's."""
-    return np.take(array, row, axis=spec.dims.index(BATCH)) if BATCH in spec.dims else array
+    """One row of a batched output; an output without a batch axis is every row's.
+
+    Where every row meets every row (the similarities of a contrastive model), a row's own answer is what it makes of
+    itself: what it makes of another depends on that one too.
+    """
+    taken: Array = array[tuple(row if label == BATCH else slice(None) for label in spec.dims)]
+    return taken
 
 
 def difference(reference: Sequence[Array], other: Sequence[Array]) -> float:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from maskcheck.core.contract import BATCH, Contract, OutputContract
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array, Model
-from maskcheck.probe.compare import Region
+from maskcheck.probe.compare import Region, take_row
 from maskcheck.probe.layout import Padding, Row, assemble
 from maskcheck.probe.samples import generate
 
@@ -90,7 +88,8 @@ class Runner:
     def _region(self, spec: OutputContract, lengths: Mapping[str, int], padding: Padding) -> Region:
         labels = [label for label in spec.dims if label != BATCH]
         extents = tuple(None if label is None else self._extent(spec, label, lengths) for label in labels)
-        return Region(extents, tuple(padding.side(label or "") for label in labels))
+        sides = tuple(padding.side(label or "") for label in labels)
+        return Region(extents, sides, tuple(lengths.get(label or "") for label in labels), spec.layout)
 
     def _extent(self, spec: OutputContract, label: str, lengths: Mapping[str, int]) -> int:
         """How many positions of an output belong to so many valid inputs: what an unpadded run returns."""
@@ -133,7 +132,7 @@ def split_rows(output: Array, spec: OutputContract, rows: int) -> list[Array]:
     """
     if BATCH not in spec.dims:
         return [output] * rows
-    axis = spec.dims.index(BATCH)
-    if output.shape[axis] < rows:
-        raise RunError(f"Output {spec.name!r} has {output.shape[axis]} rows for a batch of {rows}.")
-    return [np.take(output, i, axis=axis) for i in range(rows)]
+    found = min(size for size, label in zip(output.shape, spec.dims, strict=False) if label == BATCH)
+    if found < rows:
+        raise RunError(f"Output {spec.name!r} has {found} rows for a batch of {rows}.")
+    return [take_row(output, spec, i) for i in range(rows)]

@@ -48,6 +48,8 @@ def _contents(main: str, model: Any) -> Iterator[dict[str, Any]]:
     accepted, config = _accepted(model), model.config
     if main in ("input_ids",) or ("input_ids" in accepted and main not in ("pixel_values", "input_features")):
         yield tokens()
+        if regions := _regions(accepted, config):
+            yield {**tokens(), **regions}
     if "input_values" in accepted:
         for length in (_SAMPLES, 4 * _SAMPLES):
             wave = torch.randn(2, length, generator=_seeded())
@@ -87,6 +89,23 @@ def _bins(model: Any) -> list[int]:
 def _normalised(layer: Any) -> int | None:
     shape = getattr(layer, "normalized_shape", None)
     return int(shape[-1]) if shape else None
+
+
+def _regions(accepted: set[str], config: Any) -> dict[str, Any]:
+    """Features of image regions beside a text, where the configuration says how many each has."""
+    import torch
+
+    widths = {
+        "visual_feats": "visual_feat_dim",
+        "visual_pos": "visual_pos_dim",
+        "visual_embeds": "visual_embedding_dim",
+    }
+    known = {name: getattr(config, field, None) for name, field in widths.items() if name in accepted}
+    return {
+        name: torch.rand(_ROWS, 5, width, generator=_seeded())
+        for name, width in known.items()
+        if isinstance(width, int)
+    }
 
 
 def _images(config: Any) -> Iterator[dict[str, Any]]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from maskcheck.core.contract import BATCH, Contract
+from maskcheck.core.contract import Contract
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.core.trace import OperationKind, Trace
-from maskcheck.probe.compare import difference, rounding
+from maskcheck.probe.compare import difference, rounding, take_row
 from maskcheck.probe.entry import feeds
 from maskcheck.probe.explain.align import Axes
 from maskcheck.probe.explain.origins import Graph
@@ -100,10 +100,7 @@ def _moves(runner: Runner, base: Ground, trace: Trace) -> bool:
     regions = runner.regions(base.single.rows[0].lengths, base.single.padding)
     for spec in runner.contract.outputs:
         before, after = np.asarray(base.long.outputs[spec.name]), np.asarray(trace.outputs[spec.name])
-        if BATCH in spec.dims:
-            axis = spec.dims.index(BATCH)
-            before, after = np.take(before, 0, axis=axis), np.take(after, 0, axis=axis)
-        a, b = regions[spec.name].cut(before), regions[spec.name].cut(after)
+        a, b = (regions[spec.name].cut(take_row(x, spec, 0)) for x in (before, after))
         if not difference([a], [b]) <= HEADROOM * rounding([a]):
             return True
     return False

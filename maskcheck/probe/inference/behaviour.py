@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maskcheck.core.contract import BATCH, Contract, Dimension, OutputContract, OutputKind
+from maskcheck.core.contract import BATCH, Contract, Dimension, OutputContract, OutputKind, Role
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array, Model, TensorSpec
 from maskcheck.probe.inference import names
@@ -65,6 +65,8 @@ def _tries(contract: Contract) -> Iterable[tuple[int, dict[str, int]]]:
         for batch in batches:
             for base in candidates:
                 yield batch, _lengths(contract, base)
+                if base > _LADDER[2] and (short := _short_texts(contract)):
+                    yield batch, {**_lengths(contract, base), **short}
         if all(d.fixed for d in contract.dimensions.values()):
             return
 
@@ -76,6 +78,15 @@ def _lengths(contract: Contract, base: int) -> dict[str, int]:
         wanted = base + 2 * i
         found[dimension.name] = dimension.fixed or min(max(wanted, dimension.minimum), dimension.maximum or wanted)
     return found
+
+
+def _short_texts(contract: Contract) -> dict[str, int]:
+    """Usual lengths for what counts in tokens, where something else counts in samples or frames and may need many."""
+    texts = {d.name for d in contract.domains if contract.of(d.name, Role.TOKENS)}
+    if len(texts) in (0, len(contract.domains)):
+        return {}
+    own = [x.name for d in contract.domains if d.name in texts for x in d.dimensions]
+    return {name: length for name, length in _lengths(contract, FIRST_LENGTH).items() if name in own}
 
 
 def accepts(model: Model, contract: Contract, batch: int, lengths: Mapping[str, int]) -> bool:

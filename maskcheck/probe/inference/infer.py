@@ -12,7 +12,7 @@ from maskcheck.core.contract import BATCH, Contract, Dimension, Domain, InputCon
 from maskcheck.core.errors import LoadError, NothingToPadError, RunError, UsageError
 from maskcheck.core.model import Model
 from maskcheck.core.settings import Overrides
-from maskcheck.probe.inference import behaviour, names, polarity
+from maskcheck.probe.inference import behaviour, layouts, names, polarity
 from maskcheck.probe.inference.grouping import Grouping, group
 from maskcheck.probe.inference.structure import Draft, draft
 
@@ -255,6 +255,7 @@ def _settle(model: Model, contract: Contract, working: behaviour.Working, overri
         if "valid_when" in fields_ or fields_.get("role") == "additive_mask"
     ]
     contract = polarity.settle(model, contract, working.lengths, stated)
+    contract = layouts.settle(model, contract, working.lengths)
     return Inference(_with_outputs(contract, overrides), working.lengths)
 
 

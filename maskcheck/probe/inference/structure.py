@@ -168,6 +168,26 @@ def _settle_secondary(
                 roles[spec.name] = (Role.MASK, f"floating, rank 2, as long as {beside.name!r}")
             elif spec.shape is not None and isinstance(spec.shape[1], int):
                 roles[spec.name] = (Role.OTHER, "fixed-size values per row")
+        if role is Role.FEATURES and _is_of_one_size(spec) and _stands_beside_a_sequence(spec, model, roles):
+            roles[spec.name] = (Role.OTHER, "an image of one size, beside a sequence that varies")
+
+
+def _is_of_one_size(spec: TensorSpec) -> bool:
+    """Whether no axis but the batch's can vary, and none is named as time."""
+    shape = spec.shape or ()
+    return len(shape) >= 4 and all(isinstance(size, int) for size in shape[1:]) and not any(map(names.is_time, shape))
+
+
+def _stands_beside_a_sequence(spec: TensorSpec, model: Model, roles: Mapping[str, tuple[Role, str]]) -> bool:
+    """Whether another input is a sequence of any length, and no mask or lengths can be this one's."""
+    others = [other for other in model.inputs if other.name != spec.name and other.shape is not None]
+    own = {size for size in (spec.shape or ())[1:] if isinstance(size, int)}
+    for other in others:
+        role, free = roles[other.name][0], (other.shape or ())[1:]
+        if role is Role.LENGTHS or (role in (Role.MASK, Role.ADDITIVE_MASK) and own & set(free)):
+            return False
+    varying = [o for o in others if any(not isinstance(size, int) for size in (o.shape or ())[1:])]
+    return any(roles[other.name][0] in (Role.TOKENS, Role.FEATURES) for other in varying)
 
 
 def _shares_sequence_axis(spec: TensorSpec, beside: TensorSpec) -> bool:

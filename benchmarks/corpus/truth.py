@@ -1,0 +1,41 @@
+"""The plain test: padded against unpadded, in float64. Shares no code with maskcheck."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+LEAK = 1e-9
+"""Standard deviations in float64, where rounding is near 1e-15."""
+VISIBLE = 0.02
+"""A leak smaller than this can drown in half precision, whose rounding is near 0.004."""
+PADS = (1, 3, 7, 14)
+
+
+def difference(module: nn.Module, batches: Iterable[dict[str, Tensor]]) -> float:
+    """max|padded - unpadded| at the real positions over batches and numbers of pads, in standard deviations."""
+    module = module.double().eval()
+    return max(_difference(module, batch) for batch in batches)
+
+
+def _difference(module: nn.Module, inputs: dict[str, Tensor]) -> float:
+    plain = {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
+    length = max(x.shape[1] for x in plain.values() if x.ndim > 1)
+    worst = 0.0
+    with torch.no_grad():
+        before = module(**plain)
+        for pads in PADS:
+            after = module(**{name: _padded(x, pads, length) for name, x in plain.items()})
+            part = after[tuple(slice(0, n) for n in before.shape)]
+            worst = max(worst, float((part - before).abs().max() / before.std()))
+    return worst
+
+
+def _padded(x: Tensor, pads: int, length: int) -> Tensor:
+    """Pads behind the longest inputs; a target of another length stays as it is."""
+    if x.ndim < 2 or x.shape[1] != length:
+        return x
+    tail = torch.zeros((x.shape[0], pads, *x.shape[2:]), dtype=x.dtype)
+    return torch.cat([x, tail], 1)

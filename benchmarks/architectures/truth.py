@@ -9,7 +9,16 @@ from typing import Any
 LENGTHS = ((7, 12), (5, 16), (11, 13))
 FRAMES = ((61, 90), (50, 128), (83, 97))
 SAMPLES = ((1201, 1700), (900, 2400), (1555, 1723))
-OUTPUTS = ("logits", "last_hidden_state", "pooler_output", "text_embeds", "encoder_last_hidden_state", "start_logits")
+OUTPUTS = (
+    "logits",
+    "last_hidden_state",
+    "pooler_output",
+    "text_embeds",
+    "encoder_last_hidden_state",
+    "start_logits",
+    "language_output",
+    "pooled_output",
+)
 LEAK = 2e-6
 """Standard deviations. Rounding is near 1e-14 in float64, but some models compute their softmax in float32, which
 rounds at 2e-7."""

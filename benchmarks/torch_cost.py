@@ -1,0 +1,67 @@
+"""What an audit of a PyTorch module costs against its floor: the same number of forwards of the same sizes.
+
+``python -m benchmarks.torch_cost`` prints ratios measured side by side in one process; seconds are for orientation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskcheck import audit
+
+
+class Encoder(nn.Module):
+    """PyTorch's own encoder behind an embedding, its padding masked; keeps what it was called with."""
+
+    def __init__(self, depth: int, width: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(1000, width)
+        layer = nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.calls: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        self.calls.append((input_ids.detach().clone(), attention_mask.detach().clone()))
+        return self.layers(self.embed(input_ids), src_key_padding_mask=attention_mask == 0)
+
+
+def measure(depth: int, width: int) -> tuple[float, float, int]:
+    """Seconds of an audit, seconds of its forwards alone, and how many there were."""
+    torch.manual_seed(0)
+    module = Encoder(depth, width).eval()
+    ids = torch.randint(1, 1000, (3, 12))
+    examples: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    started = time.perf_counter()
+    audit(module, examples)
+    audited = time.perf_counter() - started
+    calls = list(module.calls)
+    started = time.perf_counter()
+    with torch.no_grad():
+        for call in calls:
+            module(*call)
+    return audited, time.perf_counter() - started, len(calls)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--depths", type=int, nargs="+", default=[3, 6, 12, 24])
+    parser.add_argument("--widths", type=int, nargs="+", default=[64])
+    options = parser.parse_args()
+    measure(1, 64)  # first calls of everything
+    for width in options.widths:
+        for depth in options.depths:
+            audited, floor, calls = measure(depth, width)
+            print(
+                f"depth {depth} width {width}: audit {audited:.2f} s, {calls} forwards {floor:.2f} s, "
+                f"ratio {audited / floor:.1f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.corpus import sound
 
 RULES: Mapping[str, tuple[str, ...]] = {
-    "no_mask": ("MC201", "MC205", "MC214"),
+    "no_mask": ("MC201", "MC205", "MC214", "MC940"),
     "on_queries": ("MC204",),
     "weak_fill": ("MC206",),
     "multiplied": ("MC206", "MC207"),
@@ -32,7 +32,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "unmasked_convolution": ("MC401", "MC403"),
     "not_packed": ("MC301",),
     "final_state": ("MC302",),
-    "backwards": ("MC923",),
+    "backwards": ("MC923", "MC307"),
     "unmasked_gate": ("MC111",),
     "routed_over_time": ("MC109", "MC203"),
     "scaled_over_pads": ("MC501", "MC502", "MC504", "MC505", "MC110"),

@@ -15,6 +15,7 @@ import maskcheck
 from benchmarks.corpus import sound, truth
 from benchmarks.corpus.cases import RULES, Case, build, inputs, line_of
 from maskcheck.core.report import ModelReport, Severity
+from maskcheck.core.trace import Site
 
 
 def judge(case: Case) -> dict[str, Any]:
@@ -84,16 +85,24 @@ def _exported(module: Any, example: dict[str, Any], folder: Path) -> Path:
 def _compared(case: Case, report: ModelReport, harmful: list[str]) -> dict[str, Any]:
     errors = [f for f in report.findings if f.severity is Severity.ERROR]
     lines: dict[int, str] = {}
+    related: dict[int, str] = {}
     for finding in errors:
-        source = finding.site.source if finding.site is not None else None
-        if source is not None and source.file.endswith(Path(sound.__file__).name):
-            lines.setdefault(source.line, finding.rule)
-    causes = {fault: lines.get(line_of(case, fault)) for fault in harmful}
+        if (line := _line(finding.site)) is not None:
+            lines.setdefault(line, finding.rule)
+        related |= {line: finding.rule for site in finding.related if (line := _line(site)) is not None}
+    causes = {fault: {**related, **lines}.get(line_of(case, fault)) for fault in harmful}
     return {
         "outcome": report.outcome.value,
         "reason": report.reason,
         "lines": {str(line): rule for line, rule in sorted(lines.items())},
+        "related": sorted(related),
         "rules": sorted({f.rule for f in errors}),
         "causes": causes,
         "causes_right": sum(rule in RULES[fault.removeprefix("cross_")] for fault, rule in causes.items()),
     }
+
+
+def _line(site: Site | None) -> int | None:
+    """The line of the broken file that a site names."""
+    source = site.source if site is not None else None
+    return source.line if source is not None and source.file.endswith(Path(sound.__file__).name) else None

@@ -48,7 +48,14 @@ def score(results: Iterable[Result]) -> Score:
 
 
 def origins_right(result: Result) -> bool:
-    return result["outcome"] == "leaky" and {int(line) for line in result["lines"]} == set(result["expected"])
+    """Whether every broken line is named, and no finding stands at another line.
+
+    One finding may hold several sites of one cause: its further sites count as named.
+    """
+    if result["outcome"] != "leaky":
+        return False
+    lines, expected = {int(line) for line in result["lines"]}, set(result["expected"])
+    return lines <= expected <= lines | set(result["related"])
 
 
 def grouped(results: Sequence[Result], by: Callable[[Result], str]) -> dict[str, Score]:

@@ -55,7 +55,7 @@ def _full(finding: Finding, width: int, verbose: bool) -> list[RenderableType]:
     style = STYLES[finding.severity]
     remark = finding.severity.value
     if finding.share is not None:
-        remark += f", explains {percent(finding.share)} of the leak"
+        remark += f", {share_of(finding.share)}"
     head = hanging(words(finding.rule, style), spread(words(title(finding), "bold"), words(remark, style)), INDENT)
     body: list[RenderableType] = [_place(finding.site, room), words(finding.message), *_why(finding, room)]
     body += [_fix(finding.fix), _measured(finding, room), *_more(finding, room, verbose)]
@@ -106,3 +106,8 @@ def _more(finding: Finding, room: int, verbose: bool) -> list[RenderableType]:
     if verbose:
         lines.append(joined([words("fingerprint", "dim"), words(finding.fingerprint[:16], "dim")], "  "))
     return lines
+
+
+def share_of(share: float) -> str:
+    """Say what part of the leak a finding explains; one that explains none leaks by itself all the same."""
+    return f"explains {percent(share)} of the leak" if share else "leaks too, hidden behind the others"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from maskcheck.core.report import Finding, ModelReport, Report, Severity, Status
 from maskcheck.report.canvas import clean, code
-from maskcheck.report.findings_view import source_line, title
+from maskcheck.report.findings_view import share_of, source_line, title
 from maskcheck.report.passport_view import LEAKS, Entry, answers_changed, entries, worst_output
-from maskcheck.report.quantities import deviations, percent, plural, quantity
+from maskcheck.report.quantities import deviations, plural, quantity
 from maskcheck.report.rendering import Rendering
 from maskcheck.report.reproduction import command
 from maskcheck.report.verdict import sentence, summary
@@ -116,7 +116,7 @@ def _row(entry: Entry) -> str:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    share = "" if finding.share is None else f", explains {percent(finding.share)} of the leak"
+    share = "" if finding.share is None else f", {share_of(finding.share)}"
     yield f"#### {span(finding.rule)} {escaped(title(finding))}\n\n{finding.severity}{share}"
     yield _places(finding)
     yield escaped(finding.message)

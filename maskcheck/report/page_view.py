@@ -12,7 +12,7 @@ from maskcheck.core.trace import Site
 from maskcheck.report.canvas import clean, code
 from maskcheck.report.contract_view import describe_input, describe_output
 from maskcheck.report.drawings import Curve, HeadBar, Heatmap, Scale, curve, head_bars, heatmap, scale
-from maskcheck.report.findings_view import source_line, title
+from maskcheck.report.findings_view import share_of, source_line, title
 from maskcheck.report.layer_tree import Branch, branches
 from maskcheck.report.passport_view import LEAKS, Entry, answers_changed, entries, worst_output, worst_row
 from maskcheck.report.quantities import deviations, percent, plural, quantity
@@ -290,7 +290,7 @@ def _finding(finding: Finding, reproduce: str, rendering: Rendering) -> FindingC
         clean(title(finding)),
         finding.severity.value,
         SEVERITY_TONES[finding.severity],
-        "" if finding.share is None else f"explains {percent(finding.share)} of the leak",
+        "" if finding.share is None else share_of(finding.share),
         place(site),
         clean(site.source.text or "") if site is not None and site.source is not None else "",
         tuple(_names(site)),

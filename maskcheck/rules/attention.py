@@ -7,12 +7,14 @@ import math
 from maskcheck.core.contract import Conflict
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind
+from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
 from maskcheck.rules import masking, static
 from maskcheck.rules.rule import Match
 
 ATTENTION_KINDS = (OperationKind.SOFTMAX, OperationKind.ATTENTION)
+_ALL_OF_IT = 0.999
+"""Weight on pads that no sound or missing mask gives: without one, real positions keep their share."""
 
 
 def inverted_mask(evidence: Evidence) -> Match | str:
@@ -25,6 +27,12 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
+    weights = evidence.attention
+    if weights is not None and weights.pad_mass and min(weights.pad_mass) > _ALL_OF_IT and masking.masked(evidence):
+        return Match(
+            f"{evidence.site.operation} gives all of its weight to the pads and none to real positions: its mask is "
+            "inverted on the way here."
+        )
     if not evidence.dead_positions:
         return "real tokens do influence the output"
     if min(evidence.dead_positions) >= 0.5:
@@ -146,13 +154,21 @@ def mask_after_softmax(evidence: Evidence) -> Match | str:
     return "nothing masks the weights after the softmax"
 
 
+def _on_integers(evidence: Evidence, site: Site) -> bool:
+    """Whether a negation may act on numbers; of booleans it is what it looks like."""
+    read = [facts for key in site.inputs if (facts := evidence.facts(key)) is not None]
+    return not any(facts.dtype == "bool" for facts in read)
+
+
 def uniform_attention(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
     if not masking.masked(evidence):
         return "no mask enters the scores"
-    negation = next((s for s in evidence.upstream if c.named(s, "bitwisenot", "invert")), None)
+    negation = next(
+        (s for s in evidence.upstream if c.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)), None
+    )
     if negation is not None:
         return Match(
             f"{negation.operation} negates the mask of {evidence.site.operation} bit by bit, which leaves every "

@@ -74,8 +74,8 @@ def masked_sum_padded_length(evidence: Evidence) -> Match | str:
         return f"{site.operation} is not a mean or a division"
     if c.keeps_sequence(evidence) or not c.works_along_sequence(evidence):
         return "the mean keeps the sequence"
-    if not (c.number_only(evidence) or (c.zero_pads(evidence) and not c.leaks(evidence, TwinKind.CONTENT))):
-        return "what stands in the pads matters, so they are not masked before the mean"
+    if not (c.zero_pads(evidence) or (c.number_only(evidence) and c.sequence_input(evidence) is None)):
+        return "the pads are not zero where the mean reads them"
     return Match(f"{site.operation} averages pads that are zeroed, but still divides by the padded length.")
 
 
@@ -83,7 +83,7 @@ def zero_filled_max(evidence: Evidence) -> Match | str:
     reason = _not_a_maximum(evidence)
     if reason:
         return reason
-    if not (c.zero_pads(evidence) or c.number_only(evidence)):
+    if not (c.zero_pads(evidence) or (c.number_only(evidence) and c.sequence_input(evidence) is None)):
         return "its input is not zero at the pads"
     return Match(f"{evidence.site.operation} lets the zeros at the pads win against negative features.")
 

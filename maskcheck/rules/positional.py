@@ -20,6 +20,8 @@ def rotary(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "arithmetic on positions", OperationKind.ELEMENTWISE, OperationKind.MATMUL)
     if reason:
         return reason
+    if c.named(evidence.site, "add", "sub", "concat"):
+        return "positions are added here; rotary ones turn what they meet"
     near = (evidence.site, *evidence.upstream, *evidence.downstream[:3])
     if not any(_words(site) & WAVES for site in near):
         return "no sines or cosines of positions are near"

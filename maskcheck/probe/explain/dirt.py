@@ -14,6 +14,11 @@ from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.explain.align import MIRRORED, MODES, Axes, Mode, View, cut, reshape_like
 from maskcheck.probe.noise import HEADROOM, MARGIN
 
+_FILL = 1e3
+"""Scores that are smaller than minus this were filled in or are looked at more closely."""
+_APART = 100.0
+"""How many times larger than everything else a fill is: -1e4 beside scores of some tens."""
+
 
 class State(StrEnum):
     CLEAN = "clean"
@@ -56,32 +61,69 @@ class Alignment:
         return None if a is None else (a, b)
 
 
-def compare(key: str, before: Array, after: Array, alignment: Alignment) -> TensorState:
+def compare(key: str, before: Array, after: Array, alignment: Alignment, *, turned: bool = False) -> TensorState:
     """State of one tensor. Among several readings of a merged axis the one with the smallest difference is right.
 
-    A mirrored reading counts only where it makes the tensor clean, and only against an unpadded run: it explains a
-    reversal, never a leak, and the other ends of two padded tensors are equal because both hold pads.
+    A mirrored reading counts only where it makes the tensor clean, or where what it is made of is ``turned``, and only
+    against an unpadded run: it explains a reversal, never a leak, and the other ends of two padded tensors are equal
+    because both hold pads.
     """
-    best: tuple[float, Mode, Array] | None = None
+    best: tuple[float, Mode, tuple[Array, Array]] | None = None
     for mode in MODES:
         found = alignment.parts(key, before, after, mode)
         if found is None:
             continue
         gap = max_abs(*found)
         if best is None or gap < best[0]:
-            best = (gap, mode, found[0])
+            best = (gap, mode, found)
         if gap == 0.0:
             break
     if best is None:
         return TensorState(State.OPAQUE)
-    gap, mode, reference = best
-    if gap <= _limit(key, reference, alignment):
-        return TensorState(State.CLEAN, gap / scale([reference]) if gap else 0.0, mode)
+    gap, mode, parts = best
+    if gap == 0.0:
+        return TensorState(State.CLEAN, 0.0, mode)
+    clean, gap, unit = _judged(key, parts, alignment)
+    if clean:
+        return TensorState(State.CLEAN, gap / unit if gap else 0.0, mode)
+    dirty = TensorState(State.DIRTY, gap / unit, mode)
     for mirrored in MIRRORED if not alignment.reference.padded else ():
         found = alignment.parts(key, before, after, mirrored)
-        if found is not None and max_abs(*found) <= _limit(key, found[0], alignment):
+        if found is None:
+            continue
+        clean, gap, unit = _judged(key, found, alignment)
+        if clean:
             return TensorState(State.CLEAN, 0.0, mirrored)
-    return TensorState(State.DIRTY, gap / scale([reference]), mode)
+        if turned and not dirty.mode.mirrored:
+            dirty = TensorState(State.DIRTY, gap / unit, mirrored)
+    return dirty
+
+
+def _judged(key: str, parts: tuple[Array, Array], alignment: Alignment) -> tuple[bool, float, float]:
+    """Whether two regions differ by rounding only, by how much they differ, and their scale.
+
+    What a mask filled in is judged by its own magnitude: the rounding of -1e9 would hide any difference of the scores
+    beside it.
+    """
+    before, after = parts
+    filled = _filled(before)
+    if filled is None:
+        gap = max_abs(before, after)
+        return gap <= _limit(key, before, alignment), gap, scale([before])
+    others = before[~filled], after[~filled]
+    gap = max_abs(*others)
+    fills = max_abs(before[filled], after[filled]) <= _limit(key, before[filled], alignment)
+    return fills and gap <= _limit(key, others[0], alignment), gap, scale([others[0]])
+
+
+def _filled(values: Array) -> Array | None:
+    """Which entries are a mask's fill: far below all others, with nothing in between. ``None`` where there is none."""
+    if not np.issubdtype(values.dtype, np.floating) or not np.any(values < -_FILL):
+        return None
+    low = values < 0.5 * np.nanmin(np.where(np.isfinite(values), values, 0.0))
+    rest = np.abs(values[~low & np.isfinite(values)])
+    lowest_fill = float(-np.max(values[low], initial=-np.inf))
+    return low if rest.size and lowest_fill > _APART * max(float(rest.max()), 1e-30) else None
 
 
 def _limit(key: str, reference: Array, alignment: Alignment) -> float:
@@ -97,14 +139,17 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
     """State of every tensor that either trace knows of."""
     ignored = reference.shape_only | twin.shape_only | reference.constants | twin.constants
     found: dict[str, TensorState] = {}
-    for key in {*reference.tensors, *twin.tensors}:
+    made = {key: site for site in twin.sites for key in site.outputs}
+    for key in dict.fromkeys((*made, *reference.tensors, *twin.tensors)):  # in the order in which they are made
         before, after = reference.tensors.get(key), twin.tensors.get(key)
         if key in ignored:
             found[key] = TensorState(State.IGNORED)
         elif before is None or after is None:
-            found[key] = TensorState(State.OPAQUE)
+            if key in reference.tensors or key in twin.tensors:
+                found[key] = TensorState(State.OPAQUE)
         else:
-            found[key] = compare(key, before, after, alignment)
+            read = [found[k] for k in made[key].inputs if k in found] if key in made else []
+            found[key] = compare(key, before, after, alignment, turned=any(state.mode.mirrored for state in read))
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found

@@ -45,6 +45,12 @@ class Session:
         """Largest gap over the leaking outputs, unpatched."""
         return self._leak(self.states)
 
+    @property
+    def epsilon(self) -> float:
+        """Spacing of numbers near one in the coarsest type among the leaking outputs."""
+        types = [np.asarray(self.reference.outputs[k]).dtype for k in self.outputs if k in self.reference.outputs]
+        return max((float(np.finfo(t).eps) for t in types if np.issubdtype(t, np.floating)), default=0.0)
+
     def _leak(self, found: Mapping[str, TensorState]) -> float:
         return max((found[k].gap for k in self.outputs if k in found and found[k].state is State.DIRTY), default=0.0)
 

@@ -36,7 +36,7 @@ PROJECTED = step("Gemm", Kind.MATMUL, ("out0", "weight"), ("projected",))
 SERIES = {"centred": STATES, "squared": STATES, "scaled": STATES}
 
 CASES = (
-    case("MC101", MEAN, {"leaks": "l"}, "MC102", "padded axis"),
+    case("MC101", MEAN, {"leaks": "l", "reads": (ZEROED,)}, "MC102", "padded axis"),
     case("MC101", {**SUM, "down": (DIVIDED,)}, {"down": ()}, "MC114", "padded length"),
     case(
         "MC101",
@@ -47,7 +47,7 @@ CASES = (
     ),
     case("MC102", {**MEAN, "reads": (ZEROED,), "leaks": "ls"}, {"leaks": "cls"}, "MC101", "padded length"),
     case("MC102", DIVIDE, {"makes": (STATES,), "reads": (STATES, SIZE)}, "MC603", "padded length"),
-    case("MC103", MAXIMUM, {"leaks": "l"}, "MC104", "largest"),
+    case("MC103", {**MAXIMUM, "leaks": "l"}, {"reads": (ZEROED,)}, "MC104", "largest"),
     case("MC104", {**MAXIMUM, "reads": (ZEROED,), "leaks": "l"}, {"leaks": "cl"}, "MC103", "zeros"),
     case("MC105", {**INDEX, "leaks": "cl"}, {"leaks": "s"}, "MC108", "last column"),
     case("MC105", {**INDEX, "side": Side.LEFT, "leaks": "s"}, {"leaks": "cl"}, "MC108", "last column"),

@@ -46,11 +46,13 @@ def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> Non
 def test_a_layer_that_dropped_the_mask_is_the_cause_also_of_a_mean_over_zeroed_pads() -> None:
     multiply = step("Multiply", Kind.ELEMENTWISE)
     fact = StaticFact("mask-dropped", "/multiply", "Multiply passes no mask on")
-    zeroed = _mean(leaks="l", up=(multiply,), static=(fact,))
+    pads: dict[str, Any] = {"reads": (t("BTD", zero_at_pads=True),), "makes": (t("BD"),)}
+    zeroed = evidence("ReduceMean", Kind.REDUCE_MEAN, **pads, leaks="l", up=(multiply,), static=(fact,))
     assert diagnose(zeroed).rule.code == "MC102"
     cause = diagnose(zeroed).root_cause
     assert cause is not None and cause.site is multiply
-    own = _mean(leaks="l", static=(StaticFact("mask-dropped", "/reducemean_origin", "ends the sequence"),))
+    own_fact = (StaticFact("mask-dropped", "/reducemean_origin", "ends the sequence"),)
+    own = evidence("ReduceMean", Kind.REDUCE_MEAN, **pads, leaks="l", static=own_fact)
     assert diagnose(own).root_cause is None, "a site is not its own cause"
 
 

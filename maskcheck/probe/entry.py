@@ -27,6 +27,10 @@ class Entry:
     site: str
 
 
+_BFLOAT16_BITS = 8
+"""Bits of its significand, the hidden one included."""
+
+
 def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]:
     """All entries of ``model``: feature inputs, and the embedding of every token input.
 
@@ -49,8 +53,12 @@ def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]
     return tuple(found)
 
 
-def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int) -> dict[str, Array]:
-    """Patches that move every entry value one unit in the last place up, down or not at all, at random."""
+def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int, precision: str = "float32") -> dict[str, Array]:
+    """Patches that move every entry value one unit in the last place up, down or not at all, at random.
+
+    ``precision`` is what the model computes in. Values of bfloat16, which numpy does not know, come as float32: a unit
+    of theirs is meant, for a smaller one would be rounded away by the model.
+    """
     rng = np.random.default_rng(seed)
     patches = {}
     for entry in found:
@@ -58,9 +66,11 @@ def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int) -> dict[str, Arra
         if not np.issubdtype(value.dtype, np.floating):
             continue
         step = rng.integers(-1, 2, size=value.shape).astype(value.dtype)
-        patches[entry.key] = np.where(
-            step == 0, value, np.nextafter(value, np.where(step > 0, np.inf, -np.inf).astype(value.dtype))
-        ).astype(value.dtype)
+        if precision == "bfloat16" and value.dtype == np.float32:
+            moved = value + step * np.ldexp(np.float32(1.0), np.frexp(value)[1] - _BFLOAT16_BITS)
+        else:
+            moved = np.nextafter(value, np.where(step > 0, np.inf, -np.inf).astype(value.dtype))
+        patches[entry.key] = np.where(step == 0, value, moved).astype(value.dtype)
     return patches
 
 

@@ -75,9 +75,10 @@ def _responses(model: Model, runner: Runner, call: Call, seed: int) -> dict[str,
         small = Call(small.rows * runner.batch_size(1), call.padding, call.seed)
     base = model.trace(feeds(contract, small))
     found = entries(model, contract, base)
+    precision = model.info.precision
     worst: dict[str, float] = {}
     for draw in range(_DRAWS):
-        moved = model.trace(feeds(contract, small), patches=one_ulp(base, found, seed + draw), record=())
+        moved = model.trace(feeds(contract, small), patches=one_ulp(base, found, seed + draw, precision), record=())
         for name in base.outputs:
             gap = difference([np.asarray(base.outputs[name])], [np.asarray(moved.outputs[name])])
             worst[name] = max(worst.get(name, 0.0), gap)
@@ -87,7 +88,7 @@ def _responses(model: Model, runner: Runner, call: Call, seed: int) -> dict[str,
 def site_noise(model: Model, contract: Contract, call: Call, base: Trace, seed: int) -> dict[str, float]:
     """Largest absolute response of every traced tensor to one ulp at the entries."""
     found = entries(model, contract, base)
-    moved = model.trace(feeds(contract, call), patches=one_ulp(base, found, seed))
+    moved = model.trace(feeds(contract, call), patches=one_ulp(base, found, seed, model.info.precision))
     noise: dict[str, float] = {}
     for key, value in base.tensors.items():
         other = moved.tensors.get(key)

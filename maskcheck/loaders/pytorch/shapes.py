@@ -27,7 +27,10 @@ def describe(inputs: Mapping[str, Any], accepts: Accepts, rows: int | None = Non
     for size in dict.fromkeys(
         inputs[n].shape[a] for n, a in sorted(free, key=lambda x: (list(inputs).index(x[0]), x[1]))
     ):
-        for group in _groups(inputs, {(n, a) for n, a in free if inputs[n].shape[a] == size}):
+        alike = {(n, a) for n, a in free if inputs[n].shape[a] == size}
+        if _is_square_image(inputs, alike):
+            continue
+        for group in _groups(inputs, alike):
             if size > 1 and _varies(inputs, group, accepts):
                 _label(shapes, group, "seq" if not symbols else f"seq_{symbols + 1}")
                 symbols += 1
@@ -49,6 +52,12 @@ def _batch(inputs: Mapping[str, Any], rows: int | None) -> Axes:
         if axis is not None and (axis == 0 or axis == 1):
             found.add((name, axis))
     return frozenset(found)
+
+
+def _is_square_image(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> bool:
+    """Whether these are height and width of one image that no mask goes with: resized, not padded."""
+    names = {name for name, _ in axes}
+    return len(names) == 1 and len(axes) > 1 and len(inputs) > 1 and inputs[next(iter(names))].ndim == 4
 
 
 def _groups(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> Iterable[Axes]:

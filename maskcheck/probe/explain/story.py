@@ -26,7 +26,7 @@ from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, op
 from maskcheck.probe.explain.slopes import slopes
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Answers, Call, split_rows
-from maskcheck.probe.twins import sides
+from maskcheck.probe.twins import length, sides
 from maskcheck.probe.twins.bench import Bench
 
 _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
@@ -150,6 +150,7 @@ def _look_inside(telling: _Telling) -> None:
             telling.sites = clean_map(base.long)
             _check_agreement(telling, bench, base)
         _unfused(telling, bench, base)
+        _rare(telling, bench)
 
 
 def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
@@ -181,6 +182,21 @@ def _differentiate(telling: _Telling, bench: Bench, base: Ground) -> None:
     telling.passport.append(row)
     if row.status is Status.LEAKY and not _leaks(telling, bench.domain):
         telling.notes.append(f"Gradients see an influence that no twin showed: {row.reason}.")
+
+
+def _rare(telling: _Telling, bench: Bench) -> None:
+    """Look at many more rows where noise at pads reaches the answers and no padding has shown it yet."""
+    poked = any(
+        r.twin is TwinKind.POKE and r.status is Status.LEAKY and r.domain == bench.domain for r in telling.passport
+    )
+    if not poked or _leaks(telling, bench.domain):
+        return
+    seen = length.rare(bench)
+    if seen is None or seen.pair is None:
+        return
+    telling.passport.append(seen.row)
+    telling.battery = replace(telling.battery, observations=(*telling.battery.observations, seen))
+    _explain(telling, seen, seen.pair)
 
 
 def _unfused(telling: _Telling, bench: Bench, base: Ground) -> None:

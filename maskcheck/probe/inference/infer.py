@@ -140,7 +140,15 @@ def _assumed(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
 def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:
     inputs = tuple(_input(model, d, grouping, _stated_of(d, overrides)) for d in drafts)
     domains = tuple(
-        _domain(model, name, dims, grouping, overrides, _assumed(drafts, grouping, name))
+        _domain(
+            model,
+            name,
+            dims,
+            grouping,
+            overrides,
+            _assumed(drafts, grouping, name),
+            None if _is_waveform(drafts, grouping, name) else _longest(model),
+        )
         for name, dims in grouping.dimensions.items()
     )
     batches = {d.shape[i] for d in drafts for i, label in enumerate(d.labels) if label == BATCH}
@@ -155,19 +163,32 @@ def _stated_of(d: Draft, overrides: Overrides) -> Mapping[str, Any]:
     return {**({"pad_value": overrides.pad_value} if general else {}), **overrides.inputs.get(d.spec.name, {})}
 
 
+def _is_waveform(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
+    """Whether a domain counts samples of a signal: far more of them than the positions a model has room for."""
+    content = [d for d in drafts if d.role in (Role.TOKENS, Role.FEATURES) and grouping.domains[d.spec.name] == domain]
+    return bool(content) and all(d.role is Role.FEATURES and len(d.shape) == 2 for d in content)
+
+
+def _longest(model: Model) -> int | None:
+    """The longest sequence that the configuration beside the model names."""
+    known = ("max_position_embeddings", "model_max_length", "max_length")
+    longest = [int(v) for k, v in model.info.hints.items() if k in known]
+    # Position tables often reserve their first rows (two in RoBERTa), so the declared maximum is not quite reachable.
+    return max(4, min(longest) - 2) if longest else None
+
+
 def _domain(
-    model: Model, name: str, dims: Sequence[str], grouping: Grouping, overrides: Overrides, assumed: bool
+    model: Model,
+    name: str,
+    dims: Sequence[str],
+    grouping: Grouping,
+    overrides: Overrides,
+    assumed: bool,
+    maximum: int | None,
 ) -> Domain:
     stated = {**({"side": overrides.side} if overrides.side else {}), **overrides.domains.get(name, {})}
     hinted = model.info.hints.get("padding_side")
     side = Side(stated.get("side", hinted if hinted in ("left", "right") else "right"))
-    longest = [
-        int(v)
-        for k, v in model.info.hints.items()
-        if k in ("max_position_embeddings", "model_max_length", "max_length")
-    ]
-    # Position tables often reserve their first rows (two in RoBERTa), so the declared maximum is not quite reachable.
-    maximum = max(4, min(longest) - 2) if longest else None
     dimensions = tuple(
         Dimension(d, **{"fixed": grouping.fixed.get(d), "maximum": maximum, **overrides.dimensions.get(d, {})})
         for d in dims

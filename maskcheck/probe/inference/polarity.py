@@ -42,8 +42,12 @@ class Response:
     pads: float
     token: float
 
+    def inert(self, precision: str) -> bool:
+        """Whether pads count for nothing."""
+        return self.pads <= _INERT.get(precision, 1e-5)
+
     def sound(self, precision: str) -> bool:
-        return self.pads <= _INERT.get(precision, 1e-5) < self.token
+        return self.inert(precision) and self.token > _INERT.get(precision, 1e-5)
 
     @property
     def ratio(self) -> float:
@@ -93,6 +97,9 @@ def _settle_one(model: Model, contract: Contract, spec: InputContract, lengths: 
     sound = [pair for pair in found if pair[1].sound(precision)]
     if usual in sound:
         return _with(contract, spec, usual[0], f"{usual[0].text}: pads are inert so, real tokens are not")
+    if sound and usual[1].inert(precision) and is_strong(spec.name):
+        # The one token that was changed counts for little, as a first one does to a recurrence in half precision.
+        return _with(contract, spec, usual[0], f"{usual[0].text}: pads are inert so")
     if sound:
         return _contradicted(contract, spec, usual, sound[0])
     best = min(found, key=lambda pair: pair[1].ratio)

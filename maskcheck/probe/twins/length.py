@@ -10,10 +10,14 @@ from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import Answers, Call, unpadded
 from maskcheck.probe.twins import content
-from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.twins.bench import Bench, valid_lengths
 
 _LONG = 131
 """Past the usual windows, blocks and chunk sizes (64, 128)."""
+
+_MANY = 96
+"""Further rows that are tried where hidden states say that pads reach the answer and no row has shown it."""
+_RARE_STREAM = 100
 
 Compared = list[tuple[Gap, Call, Call]]
 
@@ -37,6 +41,32 @@ def length(bench: Bench) -> Iterator[Observation]:
         filled, _ = _cases(bench, Fill.RANDOM)
         if filled:
             yield bench.observe(TwinKind.LENGTH, "filler", filled, gating=False, reason=_worst_case(filled))
+
+
+def rare(bench: Bench) -> Observation | None:
+    """Many more rows with a few pads: a maximum that pads win for one text in fifty needs fifty texts to be seen.
+
+    Half of them are short: the fewer real positions there are, the more often a pad wins. ``None`` where the number of
+    pads cannot vary or the model refuses so many rows.
+    """
+    if bench.plan.fixed:
+        return None
+    compared: Compared = []
+    size = bench.runner.batch_size(len(bench.rows))
+    dimensions = bench.contract.dimensions
+    own = valid_lengths(bench.plan)
+    short = {n: max(dimensions[n].minimum, v // 3) if n in own else v for n, v in bench.plan.valid.items()}
+    try:
+        for batch in range(_MANY // size):
+            lengths = short if batch % 2 else bench.plan.valid
+            call = unpadded(bench.source.rows(size, lengths, _RARE_STREAM + batch))
+            twin = bench.padded(call.rows, bench.plan.few)
+            compared.append((bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin)), call, twin))
+    except RunError:
+        return None
+    leaking = sum(gap.leaks for gap, _, _ in compared)
+    reason = f"for few texts only: in {leaking} of {len(compared)} further batches of {size}" if leaking else None
+    return bench.observe(TwinKind.LENGTH, "rare", compared, gating=bench.gating(TwinKind.LENGTH), reason=reason)
 
 
 def _reference(bench: Bench, call: Call) -> Answers:

@@ -95,7 +95,7 @@ def flattened(evidence: Evidence) -> Match | str:
 
 
 def _merges_time(evidence: Evidence, site: Site) -> bool:
-    if site.kind is not OperationKind.LAYOUT or not c.reads(evidence.site, site):
+    if site.kind is not OperationKind.LAYOUT or not _reads(evidence, site):
         return False
     before = next((f for f in (evidence.facts(k) for k in site.inputs) if f is not None), None)
     after = next((f for f in (evidence.facts(k) for k in site.outputs) if f is not None), None)
@@ -107,3 +107,9 @@ def _merges_time(evidence: Evidence, site: Site) -> bool:
         return False
     # (batch, time, features) -> (batch * time, features) keeps the features apart; merging them sums over time.
     return before.shape[0] == after.shape[0] and (bool(before.sequence_axes) or contracts_sequence(evidence))
+
+
+def _reads(evidence: Evidence, maker: Site) -> bool:
+    """Whether the origin reads from ``maker``, directly or through a cast."""
+    casts = [s for s in evidence.upstream if c.reads(evidence.site, s) and c.named(s, "cast", "tocopy", "identity")]
+    return c.reads(evidence.site, maker) or any(c.reads(cast, maker) for cast in casts)

@@ -217,6 +217,22 @@ class TestUses:
         found = self.uses(tmp_path, nodes, {"hundred": np.array([100])})
         assert found == [InputUse("i", UseKind.COMPARE, "compare", "Greater", -100)]
 
+    @pytest.mark.parametrize(("bound", "found"), [(0, 0), (3, 1)])
+    def test_ids_that_may_count_from_the_end_are_not_looked_at_for_padding(
+        self, bound: int, found: int, tmp_path: Path
+    ) -> None:
+        nodes = [
+            node("Less", ["i", "bound"], ["below"], name="compare"),
+            node("Add", ["i", "rows"], ["moved"]),
+            node("Where", ["below", "moved", "i"], ["wrapped"]),
+            node("Gather", ["table", "wrapped"], ["y"], name="look"),
+        ]
+        weights = {"bound": np.array(bound), "rows": np.array(7), "table": random(7, 3)}
+        uses = self.uses(tmp_path, nodes, weights)
+        assert len([use for use in uses if use.kind is UseKind.COMPARE]) == found
+        if not found:
+            assert uses == [InputUse("i", UseKind.INDEX, "look", "Gather", 7)]
+
     def test_one_hot(self, tmp_path: Path) -> None:
         nodes = [node("OneHot", ["i", "depth", "values"], ["y"], name="spread")]
         found = self.uses(tmp_path, nodes, {"depth": np.array(11), "values": np.array([0, 1], np.float32)})

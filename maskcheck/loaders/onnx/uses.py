@@ -53,6 +53,11 @@ def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -
         for node in graph.consumers.get(view.key, ()):
             if node.default and node.op in _SIZES:
                 continue
+            if (wrapped := _wrapped_ids(node, view.key, graph, constants)) is not None:
+                if wrapped and (wrapped, view.column) not in seen:
+                    seen.add((wrapped, view.column))
+                    queue.append(_View(wrapped, view.column, view.rank))
+                continue
             for position in _positions(node, view.key):
                 if _keeps(node, position, constants):
                     for following in _following(node, view, constants):
@@ -62,6 +67,30 @@ def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -
                 else:
                     found.append(_use(name, node, position, view, graph, constants))
     return found
+
+
+def _wrapped_ids(node: Node, key: str, graph: Graph, constants: Constants) -> str | None:
+    """The ids behind ``Where(ids < 0, ids + rows, ids)``, by which frameworks let negative indices count from the end.
+
+    ``""`` for the comparison and the addition inside it, which tell nothing of padding; ``None`` for any other node.
+    """
+    if not node.default:
+        return None
+    if node.op == "Where":
+        return node.makes[0] if _is_wrap(node, key, graph, constants) else None
+    if node.op not in ("Less", "Add"):
+        return None
+    readers = [reader for name in node.makes for reader in graph.consumers.get(name, ())]
+    return "" if readers and all(_is_wrap(reader, key, graph, constants) for reader in readers) else None
+
+
+def _is_wrap(node: Node, key: str, graph: Graph, constants: Constants) -> bool:
+    if node.op != "Where" or not node.default or node.input(2) != key:
+        return False
+    below, moved = graph.producers.get(node.input(0)), graph.producers.get(node.input(1))
+    if below is None or moved is None or below.op != "Less" or moved.op != "Add":
+        return False
+    return below.input(0) == key and constants.fill(below.input(1)) == 0 and key in moved.inputs
 
 
 def _positions(node: Node, key: str) -> list[int]:

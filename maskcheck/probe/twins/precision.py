@@ -76,13 +76,11 @@ def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> PassportRow
 
 
 def settled(observations: Sequence[Observation], domain: str) -> list[Observation]:
-    """Let float64 decide the doubtful rows of a domain: rounding is no leak, and a leak below the noise is one."""
+    """Let the wider precision decide the doubtful rows of a domain: rounding is no leak, and a leak below the noise is
+    one.
+    """
     decided = next(
-        (
-            o.row
-            for o in observations
-            if o.row.twin is TwinKind.PRECISION and o.row.domain == domain and o.row.variant == "float64"
-        ),
+        (o.row for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain),
         None,
     )
     if decided is None or decided.status is Status.UNTESTED:
@@ -91,10 +89,12 @@ def settled(observations: Sequence[Observation], domain: str) -> list[Observatio
 
 
 def _settle(observation: Observation, decided: PassportRow) -> Observation:
-    """Only length twins were repeated in float64; the mates' leak is left as it was measured."""
+    """Only length twins were repeated in the wider precision; the mates' leak is left as it was measured."""
     row = observation.row
     if row.twin is not TwinKind.LENGTH or row.status is decided.status:
         return observation
     if row.status is Status.LEAKY:
-        return Observation(replace(row, status=Status.CLEAN, reason="rounding: it vanishes in float64"))
-    return Observation(replace(row, status=Status.LEAKY, reason="below the noise floor, but the same in float64"))
+        return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.variant}"))
+    return Observation(
+        replace(row, status=Status.LEAKY, reason=f"below the noise floor, but a leak in {decided.variant} too")
+    )

@@ -151,10 +151,10 @@ def build(case: Case) -> nn.Module:
     return module.eval()
 
 
-def inputs(case: Case, length: int = 9, rows: int = 3) -> dict[str, Tensor]:
+def inputs(case: Case, length: int = 9, rows: int | None = None) -> dict[str, Tensor]:
     """Example inputs without any padding."""
     generator = torch.Generator().manual_seed(1)
-    rows = 1 if case.condition == "one row" else rows
+    rows = rows or (1 if case.condition == "one row" else 3)
     names = list(inspect.signature(sound.MODELS[case.model].forward).parameters)[1:]
     found = {name: _input(name, rows, length, generator) for name in names}
     if case.condition == "bfloat16":

@@ -72,7 +72,11 @@ def errors(report: ModelReport) -> list[str]:
     return [f.rule for f in report.findings if f.severity is Severity.ERROR]
 
 
-@pytest.mark.parametrize("loss", [skips_the_pads, over_the_real_steps, torch.nn.CrossEntropyLoss()], ids=str)
+@pytest.mark.parametrize(
+    "loss",
+    [skips_the_pads, over_the_real_steps, torch.nn.CrossEntropyLoss()],
+    ids=["skips", "over real steps", "torch"],
+)
 def test_losses_that_know_their_pads(loss: Callable[..., Any]) -> None:
     report = audited(loss)
     assert report.outcome == "clean" and errors(report) == []

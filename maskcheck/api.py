@@ -16,25 +16,16 @@ from maskcheck.core.contract import Contract
 from maskcheck.core.errors import UsageError
 from maskcheck.core.model import ModelInfo
 from maskcheck.core.report import Finding, ModelReport, Outcome
+from maskcheck.report.rendering import ENDINGS, Rendering
 
 if TYPE_CHECKING:
     from maskcheck.auditing import Progress
     from maskcheck.core.settings import Settings
-    from maskcheck.report.rendering import Rendering
 
 WIDTH = 100
 """Columns of text that is not written for a terminal of known width."""
 
-_ENDINGS = {
-    ".html": "html",
-    ".htm": "html",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".sarif": "sarif",
-    ".xml": "junit",
-    ".md": "markdown",
-    ".txt": "console",
-}
+_ENDINGS = {**ENDINGS, ".txt": "console"}
 
 
 class PaddingLeak(AssertionError):
@@ -139,7 +130,6 @@ class Inspection:
     def text(self, width: int = WIDTH, colour: bool = False) -> str:
         """Return what ``maskcheck inspect`` prints."""
         from maskcheck.report import contract_view, journey_view
-        from maskcheck.report.rendering import Rendering
 
         rendering = Rendering(width=width, colour=colour)
         text = contract_view.render(self.contract, self.info, rendering)
@@ -223,13 +213,11 @@ def render(
         UsageError: there is no such format.
     """
     from maskcheck.report.registry import REPORTERS
-    from maskcheck.report.rendering import Rendering
-    from maskcheck.rules import all_rules
+    from maskcheck.rules import by_code
 
     if format not in REPORTERS:
         raise UsageError(f"There is no format {format!r}.", hint=f"Formats are {', '.join(REPORTERS)}.")
-    texts = {rule.code: rule for rule in all_rules()}
-    rendering: Rendering = Rendering(width=width, colour=colour, verbosity=int(verbose), texts=texts)
+    rendering = Rendering(width=width, colour=colour, verbosity=int(verbose), texts=by_code())
     return REPORTERS[format](report, rendering)
 
 

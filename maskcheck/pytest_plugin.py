@@ -32,9 +32,12 @@ class Audited:
         ``ignore`` maps codes or names of rules to the reason why their findings are let pass.
         """
         __tracebackhide__ = True
-        judged = self.report.ignoring(ignore) if ignore else self.report
-        if not judged.clean:
-            pytest.fail(judged.text(), pytrace=False)
+        from maskcheck.api import PaddingLeak
+
+        try:
+            self.report.assert_clean(ignore)
+        except PaddingLeak as leak:
+            pytest.fail(leak.report.text(), pytrace=False)
 
     def text(self) -> str:
         """Return the report as the terminal would show it."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks import stored
 from benchmarks.architectures.catalogue import Architecture, architectures
 
 RESULTS = Path("benchmarks/results/architectures.jsonl")
@@ -43,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for i, a in enumerate(architectures())
         if options.only in a.name and options.modality in (None, a.modality)
     }
-    known = {} if options.again else _read(options.results)
+    known = {} if options.again else stored.read(options.results, "key")
     todo = [i for key, i in chosen.items() if key not in known]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(options.jobs) as pool, options.results.open("a", encoding="utf-8") as file:
         for found in track(pool.map(_run, todo), "auditing", total=len(todo), console=Console(stderr=True)):
             file.write(json.dumps(found) + "\n")
             file.flush()
-    known = _read(options.results)
+    known = stored.read(options.results, "key")
     show([known[key] for key in chosen if key in known])
 
 
@@ -71,13 +72,6 @@ def _run(index: int) -> dict[str, Any]:
     except (json.JSONDecodeError, IndexError):
         found["reason"] = done.stderr[-800:]
     return {**found, "key": _key(index, architecture)}
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {line["key"]: line for line in lines}
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:

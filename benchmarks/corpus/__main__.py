@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks import stored
 from benchmarks.corpus.cases import cases
 from benchmarks.corpus.judge import judge
 from benchmarks.corpus.scores import Score, grouped, score, wrong
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--again", action="store_true", help="run the chosen ones anew")
     options = parser.parse_args(arguments)
     chosen = [c for c in cases() if options.only in c.name and options.condition in (None, c.condition)]
-    known = _read(options.results)
+    known = stored.read(options.results, "name")
     todo = [c for c in chosen if options.again or c.name not in known]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -41,15 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for done in track(as_completed(running), "auditing", total=len(todo), console=Console(stderr=True)):
             file.write(json.dumps(done.result()) + "\n")
             file.flush()
-    known = _read(options.results)
+    known = stored.read(options.results, "name")
     show([known[c.name] for c in chosen if c.name in known])
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {line["name"]: line for line in lines}
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:

@@ -25,20 +25,10 @@ from maskcheck.cli.running import (
 )
 from maskcheck.cli.workflow import annotate, in_actions
 from maskcheck.core.errors import UsageError
+from maskcheck.report.rendering import ENDINGS
 
 if TYPE_CHECKING:
     from maskcheck.core.report import Report
-
-SUFFIXES = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".html": "html",
-    ".htm": "html",
-    ".sarif": "sarif",
-    ".xml": "junit",
-    ".md": "markdown",
-}
-"""Which format a file is written in when none is asked for."""
 
 WITH_TEXTS = ("html", "sarif")
 
@@ -134,7 +124,7 @@ def _targets(choice: str, outputs: Sequence[Path]) -> list[tuple[Path | None, st
         path = None if str(output) == "-" else output
         if path is not None:
             check_output(path)
-        targets.append((path, choice if choice != "auto" else SUFFIXES.get(output.suffix.lower(), "console")))
+        targets.append((path, choice if choice != "auto" else ENDINGS.get(output.suffix.lower(), "console")))
     return targets or [(None, choice if choice != "auto" else "console")]
 
 

@@ -24,6 +24,11 @@ def rendering(color: str, verbosity: int, to_file: bool = False, texts: bool = F
     """Return how to render for stdout, or for a file; ``texts`` for reports that carry the rules' own."""
     from maskcheck.report.rendering import Rendering
 
+    known: Mapping[str, RuleText] = {}
+    if texts:
+        from maskcheck.rules import by_code
+
+        known = by_code()
     terminal = not to_file and sys.stdout.isatty()
     width = shutil.get_terminal_size((80, 24)).columns if not to_file else 80
     return Rendering(
@@ -31,7 +36,7 @@ def rendering(color: str, verbosity: int, to_file: bool = False, texts: bool = F
         colour=use_colour(color, terminal, os.environ),
         verbosity=min(max(verbosity, -1), 1),
         locate=locate,
-        texts=_texts() if texts else {},
+        texts=known,
     )
 
 
@@ -50,12 +55,6 @@ def locate(path: str) -> str | None:
 
 def _repository(folder: Path) -> Path:
     return next((f for f in (folder, *folder.parents) if (f / ".git").exists()), folder)
-
-
-def _texts() -> Mapping[str, RuleText]:
-    from maskcheck.rules import all_rules
-
-    return {rule.code: rule for rule in all_rules()}
 
 
 def use_colour(choice: str, terminal: bool, environment: Mapping[str, str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,13 +75,23 @@ def max_abs(a: Array, b: Array) -> float:
         return 0.0
     if a.dtype == bool or b.dtype == bool:
         return float(np.max(a != b))
+    return float(absolute(a, b).max())
+
+
+def absolute(a: Array, b: Array) -> Array:
+    """|a - b| of every entry; equal non-finite values count as 0, others as infinity."""
     x, y = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
     with np.errstate(all="ignore"):
-        gap = np.abs(x - y)
+        gap: Array = np.abs(x - y)
     if not np.all(np.isfinite(gap)):
         same = (x == y) | (np.isnan(x) & np.isnan(y))
         gap = np.where(same, 0.0, np.where(np.isfinite(gap), gap, np.inf))
-    return float(gap.max())
+    return gap
+
+
+def epsilon(arrays: Iterable[Array]) -> float:
+    """Spacing of numbers near one in the coarsest floating type among the arrays; 0.0 where none is floating."""
+    return max((float(np.finfo(a.dtype).eps) for a in arrays if np.issubdtype(a.dtype, np.floating)), default=0.0)
 
 
 def scale(reference: Sequence[Array]) -> float:

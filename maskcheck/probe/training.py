@@ -78,8 +78,7 @@ def _compared(model: Trainable, contract: Contract, battery: Battery, bench: Ben
     plain, padded = feeds(contract, short), feeds(contract, long)
     targets = model.targets(plain, loss, batches.seed)
     wide = _widened(targets, contract, bench, short, long)
-    mode = _is_repeatable(model, plain, targets.values, loss)
-    before = model.step(plain, targets.values, loss, training=mode)
+    before, mode = _repeatable(model, plain, targets.values, loss)
     after = model.step(padded, wide, loss, training=mode)
     dimension = bench.plan.domain.dimensions[0].name
     answers_leak = any(
@@ -107,8 +106,10 @@ def _compared(model: Trainable, contract: Contract, battery: Battery, bench: Ben
     return Training(rows, facts if leaks else None)
 
 
-def _is_repeatable(model: Trainable, plain: Mapping[str, Array], labels: Mapping[str, Array], loss: Any) -> bool:
-    """Whether training mode answers alike twice; noise that cannot be switched off would look like a leak.
+def _repeatable(
+    model: Trainable, plain: Mapping[str, Array], labels: Mapping[str, Array], loss: Any
+) -> tuple[Step, bool]:
+    """A step that comes out alike twice, and whether it was taken in training mode: noise would look like a leak.
 
     Raises:
         RunError: not even inference mode does.
@@ -116,7 +117,7 @@ def _is_repeatable(model: Trainable, plain: Mapping[str, Array], labels: Mapping
     for mode in (True, False):
         first, second = (model.step(plain, labels, loss, training=mode) for _ in range(2))
         if not _moves(first.loss, second.loss):
-            return mode
+            return first, mode
     raise RunError("the loss of the same batch differs from call to call")
 
 

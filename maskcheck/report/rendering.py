@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from maskcheck.report.rule_view import RuleText
 
 
+ENDINGS: Mapping[str, str] = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".html": "html",
+    ".htm": "html",
+    ".sarif": "sarif",
+    ".xml": "junit",
+    ".md": "markdown",
+}
+"""Which format the end of a report's name asks for."""
+
+
 def as_given(path: str) -> str | None:
     """Return a relative path that stays inside its folder, and ``None`` for any other."""
     posix = PurePosixPath(path.replace("\\", "/"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maskcheck.rules.lookup import all_rules, rule
+from maskcheck.rules.lookup import all_rules, by_code, rule
 from maskcheck.rules.rule import Diagnosis, Rule
 
 if TYPE_CHECKING:
     from maskcheck.core.evidence import Evidence
     from maskcheck.core.training import TrainingFacts
 
-__all__ = ["Diagnosis", "Rule", "all_rules", "diagnose", "diagnose_training", "rule"]
+__all__ = ["Diagnosis", "Rule", "all_rules", "by_code", "diagnose", "diagnose_training", "rule"]
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:

@@ -22,6 +22,11 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda r: r.code))
 
 
+def by_code() -> dict[str, Rule]:
+    """Return every rule by its code."""
+    return {r.code: r for r in all_rules()}
+
+
 def rule(code: str) -> Rule:
     """Return the rule with this code or name, in any case.
 

@@ -11,7 +11,7 @@ import numpy as np
 from maskcheck.core.model import Array
 from maskcheck.core.report import LayerState
 from maskcheck.core.trace import Site, Trace
-from maskcheck.probe.compare import scale
+from maskcheck.probe.compare import absolute, scale
 from maskcheck.probe.explain.dirt import State
 from maskcheck.probe.explain.session import Session
 
@@ -56,11 +56,7 @@ def gaps(session: Session, key: str) -> Array | None:
     parts = session.alignment.parts(key, before, after, state.mode)
     if parts is None or parts[0].size == 0:
         return None
-    a, b = (part.astype(np.float64, copy=False) for part in parts)
-    with np.errstate(all="ignore"):
-        gap = np.abs(a - b)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
-    gap = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
+    gap = absolute(*parts)
     axis = min(axes.sequence, default=gap.ndim)
     if axis >= gap.ndim:
         return np.array([gap.max()])

@@ -11,7 +11,7 @@ from maskcheck.core.contract import Contract, Side
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site, Trace
-from maskcheck.probe.compare import max_abs, scale
+from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.explain.align import Axes, View, cut, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
@@ -48,8 +48,7 @@ class Session:
     @property
     def epsilon(self) -> float:
         """Spacing of numbers near one in the coarsest type among the leaking outputs."""
-        types = [np.asarray(self.reference.outputs[k]).dtype for k in self.outputs if k in self.reference.outputs]
-        return max((float(np.finfo(t).eps) for t in types if np.issubdtype(t, np.floating)), default=0.0)
+        return epsilon(np.asarray(self.reference.outputs[k]) for k in self.outputs if k in self.reference.outputs)
 
     def _leak(self, found: Mapping[str, TensorState]) -> float:
         return max((found[k].gap for k in self.outputs if k in found and found[k].state is State.DIRTY), default=0.0)

@@ -14,7 +14,7 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.gradients import Differentiable
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
-from maskcheck.probe.compare import Region, take_row
+from maskcheck.probe.compare import Region, epsilon, take_row
 from maskcheck.probe.entry import feeds, pad_positions
 from maskcheck.probe.explain.session import Ground
 from maskcheck.probe.noise import HEADROOM
@@ -42,8 +42,8 @@ def slopes(model: Model, contract: Contract, base: Ground, domain: str, seed: in
         at_content = max(at_content, float(slope[~pads].max()))
     if not seen or not np.isfinite(at_content) or at_content == 0.0:
         return _row(domain, Status.UNTESTED, "no derivative by the content was found")
-    epsilon = float(np.finfo(_precision(base)).eps)
-    if at_pads <= HEADROOM * epsilon * at_content:
+    unit = epsilon(map(np.asarray, base.long.outputs.values()))
+    if at_pads <= HEADROOM * unit * at_content:
         return _row(domain, Status.CLEAN, "exactly zero at the pads" if at_pads == 0.0 else "rounding at the pads")
     share = at_pads / at_content
     return _row(domain, Status.LEAKY, f"the answers follow what pads hold, {share:.1g} times as steeply as content")
@@ -70,9 +70,3 @@ def _on_valid(output: Array, spec: OutputContract, region: Region, rng: np.rando
     weights = np.zeros(output.size, dtype=output.dtype)
     weights[places] = rng.standard_normal(places.size)
     return weights.reshape(output.shape)
-
-
-def _precision(base: Ground) -> np.dtype:
-    """The coarsest floating type among the answers."""
-    found = [np.asarray(v).dtype for v in base.long.outputs.values() if np.issubdtype(np.asarray(v).dtype, np.floating)]
-    return max(found, key=lambda dtype: np.finfo(dtype).eps, default=np.dtype(np.float32))

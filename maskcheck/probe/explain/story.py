@@ -157,12 +157,7 @@ def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
     """Compare the deployed answers to the reference row with the instrumented ones."""
     if base.short is None or base.unpadded is None:
         return
-    split = {
-        spec.name: split_rows(np.asarray(base.short.outputs[spec.name]), spec, 1)
-        for spec in telling.contract.outputs
-        if spec.name in base.short.outputs
-    }
-    traced = bench.runner.valid_parts(split, Call(base.unpadded.rows[:1], base.unpadded.padding))
+    traced = _rows(telling, bench, base.short, base.unpadded.only(0))
     for name, rows in traced.items():
         floor = bench.judge.noise.floors[name]
         gap = difference(bench.reference[name][:1], rows)
@@ -233,6 +228,7 @@ def _rows(telling: _Telling, bench: Bench, trace: Trace, call: Call) -> Answers:
     split = {
         spec.name: split_rows(np.asarray(trace.outputs[spec.name]), spec, len(call.rows))
         for spec in telling.contract.outputs
+        if spec.name in trace.outputs
     }
     return bench.runner.valid_parts(split, call)
 

@@ -276,7 +276,7 @@ def _settle(model: Model, contract: Contract, working: behaviour.Working, overri
         if "valid_when" in fields_ or fields_.get("role") == "additive_mask"
     ]
     contract = polarity.settle(model, contract, working.lengths, stated)
-    contract = layouts.settle(model, contract, working.lengths)
+    contract = layouts.settle(model, contract, working)
     return Inference(_with_outputs(contract, overrides), working.lengths)
 
 

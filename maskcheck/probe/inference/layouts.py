@@ -9,6 +9,7 @@ from maskcheck.core.contract import BATCH, Contract, Layout, OutputContract, Out
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Model
 from maskcheck.probe.compare import Region, difference
+from maskcheck.probe.inference.behaviour import Working
 from maskcheck.probe.layout import Padding
 from maskcheck.probe.runner import Answers, Call, Runner
 from maskcheck.probe.samples import generate
@@ -16,31 +17,24 @@ from maskcheck.probe.samples import generate
 _PADS = 3
 
 
-def settle(model: Model, contract: Contract, lengths: Mapping[str, int]) -> Contract:
+def settle(model: Model, contract: Contract, working: Working) -> Contract:
     """Settle the layout of every output that is longer than its input by trying the readings that make sense.
 
     The right one lays a padded row over the same row unpadded with the smallest difference: a wrong one compares pads
     with real positions, and so can never hide a leak.
     """
-    odd = [spec for spec in contract.outputs if _is_longer(model, contract, spec, lengths)]
+    odd = [spec for spec in contract.outputs if _is_longer(contract, spec, working)]
     if not odd:
         return contract
-    chosen = {spec.name: _best(model, contract, spec, lengths) for spec in odd}
+    chosen = {spec.name: _best(model, contract, spec, working.lengths) for spec in odd}
     return replace(
         contract, outputs=tuple(replace(o, layout=chosen.get(o.name, Layout.TOGETHER)) for o in contract.outputs)
     )
 
 
-def _is_longer(model: Model, contract: Contract, spec: OutputContract, lengths: Mapping[str, int]) -> bool:
+def _is_longer(contract: Contract, spec: OutputContract, working: Working) -> bool:
     label = _label(contract, spec)
-    if label is None:
-        return False
-    try:
-        plain, _ = _answers(model, contract, label, lengths)
-    except RunError:
-        return False
-    axis = [x for x in spec.dims if x != BATCH].index(label)
-    return bool(plain[spec.name][0].shape[axis] > lengths[label])
+    return label is not None and working.outputs[spec.name].shape[spec.dims.index(label)] > working.lengths[label]
 
 
 def _label(contract: Contract, spec: OutputContract) -> str | None:
@@ -64,7 +58,10 @@ def _answers(model: Model, contract: Contract, label: str, lengths: Mapping[str,
 def _best(model: Model, contract: Contract, spec: OutputContract, lengths: Mapping[str, int]) -> Layout:
     label = _label(contract, spec)
     assert label is not None
-    plain, padded = _answers(model, contract, label, lengths)
+    try:
+        plain, padded = _answers(model, contract, label, lengths)
+    except RunError:
+        return Layout.TOGETHER
     before, after = plain[spec.name][0], padded[spec.name][0]
     labels = [x for x in spec.dims if x != BATCH]
     extents = tuple(None if x is None else before.shape[i] for i, x in enumerate(labels))

@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from benchmarks.corpus.cases import FAULTS, RULES, Case, cases, line_of
 from benchmarks.corpus.judge import judge
-from benchmarks.corpus.scores import score, wrong
+from benchmarks.scores import score, wrong
 
 FAST = (
     Case("encoder", ()),

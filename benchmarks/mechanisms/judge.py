@@ -1,0 +1,102 @@
+"""One case: what the plain test says, what the audit says, and whether they agree."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import maskcheck
+from benchmarks.mechanisms.cases import Case, build, inputs, lines
+from benchmarks.mechanisms.truth import LEAK, truth
+from maskcheck.core.report import ModelReport, Severity
+from maskcheck.core.trace import Site
+
+TRUTH_ROWS = 16
+"""Rows of the plain test: a maximum leaks for some contents only."""
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """The result as plain data; a crash is a result too."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    seen = truth(build(case), inputs(case, TRUTH_ROWS))
+    leaky = max(seen["left"] if case.form == "left" else seen["right"], seen["mates"]) > LEAK
+    found: dict[str, Any] = {
+        "name": case.name,
+        "model": case.host.__name__,
+        "family": case.mechanism.id.split("-")[0],
+        "condition": case.form,
+        "framework": "onnx" if case.form == "onnx" else "torch",
+        "leaky": leaky,
+        "truth": seen,
+        "difference": max(seen.values()),
+        "faults": [case.mechanism.id] if leaky else [],
+        "expected": sorted(line for _, line in lines(case)) if leaky else [],
+    }
+    started = time.perf_counter()
+    try:
+        found |= _compared(case, _audited(case))
+    except Exception:
+        found |= {"outcome": "crash", "reason": traceback.format_exc()[-1500:]}
+    return {**found, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _audited(case: Case) -> ModelReport:
+    module, example = build(case), inputs(case)
+    if case.form != "onnx":
+        return maskcheck.audit(module, example, **({"side": "left"} if case.form == "left" else {})).model
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export(module, example, path)
+        return maskcheck.audit(path).model
+
+
+def export(module: nn.Module, example: dict[str, Any], path: Path) -> None:
+    rows, steps = torch.export.Dim("batch"), torch.export.Dim("time")
+    shapes = {name: {0: rows, 1: steps} if x.ndim > 1 else {0: rows} for name, x in example.items()}
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        torch.onnx.export(
+            module,
+            kwargs=example,
+            f=str(path),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(example),
+            output_names=["answer"],
+            verbose=False,
+        )
+
+
+def _compared(case: Case, report: ModelReport) -> dict[str, Any]:
+    files = {file for file, _ in lines(case)}
+    errors = [f for f in report.findings if f.severity is Severity.ERROR]
+    named: dict[int, str] = {}
+    related: dict[int, str] = {}
+    for finding in errors:
+        # A place outside the layer counts as a wrong line, so that it cannot pass unseen.
+        named.setdefault(_line(finding.site, files) or 0, finding.rule)
+        related |= {line: finding.rule for site in finding.related if (line := _line(site, files)) is not None}
+    rule = next(iter({**related, **named}.get(line) for _, line in lines(case)), None)
+    return {
+        "outcome": report.outcome.value,
+        "reason": report.reason,
+        "lines": {str(line): rule for line, rule in sorted(named.items())},
+        "related": sorted(related),
+        "rules": sorted({f.rule for f in errors}),
+        "causes": {case.mechanism.id: rule},
+        "causes_right": int(rule in case.mechanism.rules),
+    }
+
+
+def _line(site: Site | None, files: set[str]) -> int | None:
+    source = site.source if site is not None else None
+    return source.line if source is not None and source.file in files else None

@@ -309,6 +309,8 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
     """One finding from all origins of one cause: the first in the model is its site, the others are related."""
     first = items[0]
     evidence = first.evidence
+    site = diagnosis.site or evidence.site
+    beside = (evidence.site,) if site.name != evidence.site.name else ()
     twins = tuple(t for t in TwinKind if any(t in item.evidence.at_site for item in items))
     outputs = tuple(dict.fromkeys(name for item in items for name in item.outputs))
     rows = [
@@ -321,7 +323,7 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
         diagnosis.rule.code,
         diagnosis.rule.name,
         _severity(rows),
-        evidence.site,
+        site,
         diagnosis.root_cause,
         twins,
         evidence.domain,
@@ -332,8 +334,8 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
         _joint_share(items, story),
         diagnosis.message,
         diagnosis.fix,
-        _fingerprint(diagnosis.rule.code, path, evidence.site),
-        (*first.related, *(s for item in items[1:] for s in (item.evidence.site, *item.related))),
+        _fingerprint(diagnosis.rule.code, path, site),
+        (*beside, *first.related, *(s for item in items[1:] for s in (item.evidence.site, *item.related))),
         first.interval,
     )
 

@@ -132,11 +132,11 @@ class HeadsOfOthers(Projected):
         scores, v, _ = self.parts(x)
         pads = (m == 0)[:, None, :].expand(-1, x.shape[1], -1)
         if self.leaky:
-            per_head = pads.repeat(HEADS, 1, 1)  # leak
+            per_head = pads.repeat(HEADS, 1, 1)  # cause
         else:
             per_head = pads.repeat_interleave(HEADS, 0)
-        flat = scores.flatten(0, 1).masked_fill(per_head, LOW)
-        return self.out(joined(flat.softmax(-1).unflatten(0, (-1, HEADS)) @ v))
+        weights = scores.flatten(0, 1).masked_fill(per_head, LOW).softmax(-1)  # leak
+        return self.out(joined(weights.unflatten(0, (-1, HEADS)) @ v))
 
 
 @mechanism("ATT-09", "MC204")
@@ -165,7 +165,7 @@ class IntegerNot(Projected):
         scores, v, _ = self.parts(x)
         whole = m.to(torch.int64)
         if self.leaky:
-            pads = (~whole).bool()
+            pads = (~whole).bool()  # cause
         else:
             pads = ~whole.bool()
         weights = scores.masked_fill(pads[:, None, None, :], LOW).softmax(-1)  # leak
@@ -282,7 +282,7 @@ class ScaledByBatch(Projected):
         pads = (m == 0)[:, None, None, :]
         sizes = scores.abs().masked_fill(pads | pads.transpose(2, 3), 0.0)
         if self.leaky:
-            largest = sizes.amax()  # leak
+            largest = sizes.amax((0, 1, 2, 3))  # leak
         else:
             largest = sizes.amax((1, 2, 3), keepdim=True)
         return self.out(joined((3 * scores / largest).masked_fill(pads, LOW).softmax(-1) @ v))
@@ -315,10 +315,10 @@ class LastIsGlobal(Projected):
         places = torch.arange(x.shape[1])
         near = (places[:, None] - places).abs() <= 2
         if self.leaky:
-            seen = near | (places >= x.shape[1] - 2)  # leak
+            seen = near | (places >= x.shape[1] - 2)  # cause
         else:
             seen = near | (places < 2)
-        weights = scores.masked_fill(~seen | (m == 0)[:, None, None, :], LOW).softmax(-1)
+        weights = scores.masked_fill(~seen | (m == 0)[:, None, None, :], LOW).softmax(-1)  # leak
         return self.out(joined(weights @ v))
 
 

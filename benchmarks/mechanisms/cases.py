@@ -76,18 +76,14 @@ def _input(name: str, rows: int, length: int, generator: torch.Generator) -> Ten
     return torch.randint(1, WORDS, (rows, length), generator=generator)
 
 
-def lines(case: Case) -> set[tuple[str, int]]:
-    """File and line of what leaks: the line marked in the layer, or in what it wraps."""
-    import sys
-
-    module = sys.modules[case.mechanism.layer.__module__]
-    places = [case.mechanism.layer]
-    if case.mechanism.layer.__name__ == "Swallowed":
+def lines(case: Case, mark: str = "leak") -> set[tuple[str, int]]:
+    """File and line marked in the layer or in what it wraps: what leaks, or with ``mark`` "cause" what brings it on."""
+    places: list[type] = [case.mechanism.layer]
+    if case.mechanism.layer is attention.Swallowed:
         places = [attention.Inner]
     found = set()
     for place in places:
         source, first = inspect.getsourcelines(place)
-        found |= {
-            (str(module.__file__), first + i) for i, text in enumerate(source) if text.rstrip().endswith("# leak")
-        }
+        file = str(inspect.getsourcefile(place))
+        found |= {(file, first + i) for i, text in enumerate(source) if text.rstrip().endswith(f"# {mark}")}
     return found

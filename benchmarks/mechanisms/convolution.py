@@ -17,7 +17,7 @@ def over_time(layer: nn.Module, x: Tensor) -> Tensor:
     return layer(x.transpose(1, 2)).transpose(1, 2)
 
 
-@mechanism("CONV-01", "MC401")
+@mechanism("CONV-01", "MC401", "MC402")
 class Unmasked(Layer):
     def setup(self) -> None:
         self.conv = conv(5)
@@ -53,8 +53,8 @@ class Gated(Layer):
         x = F.glu(self.up(x), -1)
         if not self.leaky:
             x = x.masked_fill(m.unsqueeze(-1) == 0, 0.0)
-        x = self.deep(x.transpose(1, 2))  # leak
-        return self.down(F.silu(self.norm(x)).transpose(1, 2))
+        x = self.norm(self.deep(x.transpose(1, 2)))  # leak
+        return self.down(F.silu(x).transpose(1, 2))
 
 
 @mechanism("CONV-04", "MC404", "MC401", "MC402", kind=POOL)
@@ -109,7 +109,7 @@ class Trigrams(Layer):
         return self.mix(torch.cat([after, x, before], -1))
 
 
-@mechanism("CONV-07", "MC407", "MC401")
+@mechanism("CONV-07", "MC407", "MC401", "MC402")
 class Branch(Layer):
     """A sound attention and, beside it, a convolution that is not masked."""
 

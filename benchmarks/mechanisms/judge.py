@@ -16,7 +16,7 @@ from torch import nn
 
 import maskcheck
 from benchmarks.mechanisms.cases import Case, build, inputs, lines
-from benchmarks.mechanisms.truth import LEAK, truth
+from benchmarks.mechanisms.truth import FLOAT32, LEAK, truth
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.trace import Site
 
@@ -29,7 +29,8 @@ def judge(case: Case) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     seen = truth(build(case), inputs(case, TRUTH_ROWS))
-    leaky = max(seen["left"] if case.form == "left" else seen["right"], seen["mates"]) > LEAK
+    worst = max(seen["left"] if case.form == "left" else seen["right"], seen["mates"])
+    leaky = worst > LEAK
     found: dict[str, Any] = {
         "name": case.name,
         "model": case.host.__name__,
@@ -38,7 +39,8 @@ def judge(case: Case) -> dict[str, Any]:
         "framework": "onnx" if case.form == "onnx" else "torch",
         "leaky": leaky,
         "truth": seen,
-        "difference": max(seen.values()),
+        "difference": worst,
+        "undecided": LEAK < worst < FLOAT32,
         "faults": [case.mechanism.id] if leaky else [],
         "expected": sorted(line for _, line in lines(case)) if leaky else [],
     }
@@ -86,6 +88,8 @@ def _compared(case: Case, report: ModelReport) -> dict[str, Any]:
         named.setdefault(_line(finding.site, files) or 0, finding.rule)
         related |= {line: finding.rule for site in finding.related if (line := _line(site, files)) is not None}
     rule = next(iter({**related, **named}.get(line) for _, line in lines(case)), None)
+    causes = {line for f in errors if f.root_cause and (line := _line(f.root_cause.site, files)) is not None}
+    placed = {line for _, line in lines(case, "cause")} <= causes
     return {
         "outcome": report.outcome.value,
         "reason": report.reason,
@@ -93,7 +97,8 @@ def _compared(case: Case, report: ModelReport) -> dict[str, Any]:
         "related": sorted(related),
         "rules": sorted({f.rule for f in errors}),
         "causes": {case.mechanism.id: rule},
-        "causes_right": int(rule in case.mechanism.rules),
+        "root_causes": sorted(causes),
+        "causes_right": int(rule in case.mechanism.rules and placed),
     }
 
 

@@ -29,7 +29,7 @@ class TokenMixing(Layer):
         return self.mix[:steps, :steps] @ x  # leak
 
 
-@mechanism("MIX-02", "MC923", "MC307")
+@mechanism("MIX-02", "MC923", "MC307", "MC114")
 class CountdownSum(Layer):
     """What is still to come, as a difference of a total and a running sum."""
 
@@ -40,7 +40,7 @@ class CountdownSum(Layer):
         return (total - x.cumsum(1)) * 0.2
 
 
-@mechanism("MIX-04", "MC101", "MC109", "MC216", "MC203", "MC114", "MC921")
+@mechanism("MIX-04", "MC924")
 class Clusters(Layer):
     """Nodes of a graph are assigned to three clusters and read what their cluster holds."""
 

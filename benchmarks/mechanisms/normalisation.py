@@ -101,7 +101,7 @@ class DynamicScale(Layer):
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         if self.leaky:
-            scale = x.abs().amax() / 127  # leak
+            scale = x.abs().amax((0, 1, 2)) / 127  # leak
         else:
             scale = x.abs().amax(-1, keepdim=True) / 127
         return self.dense((x / scale).round().clamp(-127, 127) * scale)

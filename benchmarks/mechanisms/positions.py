@@ -10,14 +10,6 @@ from benchmarks.mechanisms.registry import IDS, POOL, WIDTH, Layer, joined, look
 WORDS = 70
 
 
-def turned(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotary positions: pairs of channels are turned by their angle. x (..., width), angles (..., width / 2)."""
-    even, odd = x[..., ::2], x[..., 1::2]
-    return torch.stack(
-        [even * angles.cos() - odd * angles.sin(), even * angles.sin() + odd * angles.cos()], -1
-    ).flatten(-2)
-
-
 @mechanism("POS-01", "MC601", "MC602", left=True)
 class FromColumns(Layer):
     def setup(self) -> None:
@@ -42,11 +34,17 @@ class LongerBase(Layer):
         else:
             base = 100.0
         places = torch.arange(x.shape[1], dtype=x.dtype)
-        rates = base ** -torch.arange(0, 1, 2 / 6, dtype=x.dtype)
-        angles = places[:, None] * rates  # leak
-        q, k = turned(split(self.q(x)), angles), turned(split(self.k(x)), angles)
+        rates = base ** -torch.arange(0, 1, 2 / 6, dtype=x.dtype)  # cause
+        angles = places[:, None] * rates
+        q, k = self.turned(split(self.q(x)), angles), self.turned(split(self.k(x)), angles)
         scores = (q @ k.transpose(-1, -2)).masked_fill(m[:, None, None, :] == 0, -1e9)
         return joined(scores.softmax(-1) @ split(self.v(x)))
+
+    @staticmethod
+    def turned(x: Tensor, angles: Tensor) -> Tensor:
+        """Pairs of channels are turned by their angle. x (..., width), angles (..., width / 2)."""
+        even, odd, cos, sin = x[..., ::2], x[..., 1::2], angles.cos(), angles.sin()
+        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)  # leak
 
 
 @mechanism("POS-06", "MC603")
@@ -57,10 +55,10 @@ class RelativeTime(Layer):
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         steps = torch.arange(x.shape[1], dtype=x.dtype)[None, :, None]
         if self.leaky:
-            ramp = steps / x.shape[1]  # leak
+            ramp = steps / x.shape[1]  # cause
         else:
             ramp = steps / m.sum(1)[:, None, None].clamp(min=1)
-        return x + torch.sin(self.place(ramp * 6))
+        return x + torch.sin(self.place(ramp * 6))  # leak
 
 
 @mechanism("POS-06", "MC603", "MC605", "MC999")
@@ -90,8 +88,8 @@ class Buckets(Layer):
         else:
             places = (m.cumsum(1) - 1).clamp(min=0).long()
         block = places // 4
-        same = (block[:, :, None] == block[:, None, :]).to(x.dtype) * m[:, None, :]
-        means = same @ x / same.sum(-1, keepdim=True).clamp(min=1)  # leak
+        same = (block[:, :, None] == block[:, None, :]).to(x.dtype) * m[:, None, :]  # leak
+        means = same @ x / same.sum(-1, keepdim=True).clamp(min=1)
         return self.dense(means)
 
 

@@ -99,20 +99,22 @@ class LastOfPacked(Both):
 @mechanism("RNN-05", "MC306", exports=False)
 class NotUnsorted(Both):
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
-        order = m.sum(1).argsort(descending=True, stable=True)
-        states = self.packed(x[order], m[order], sort=True)  # leak
+        order = m.sum(1).argsort(descending=True, stable=True)  # leak
+        states = self.packed(x[order], m[order], sort=True)
         if self.leaky:
             return states
         return states[order.argsort()]
 
 
-@mechanism("RNN-06", "MC304", exports=False, left=True)
+@mechanism("RNN-06", "MC304", "MC106", exports=False, left=True)
 class PackedFromTheLeft(Both):
     """Packing takes the first steps of a row; padded in front those are pads."""
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         if self.leaky:
-            return self.packed(x, m)  # leak
+            lengths = m.sum(1).long().clamp(min=1).cpu()
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)  # leak
+            return pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.shape[1])[0]
         first = m.argmax(1, keepdim=True)
         places = torch.arange(x.shape[1])[None]
         there = ((places + first) % x.shape[1]).unsqueeze(-1).expand_as(x)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 Inputs = Mapping[str, Tensor]
 LEAK = 1e-8
 """Standard deviations in float64."""
+FLOAT32 = 1e-6
+"""A leak below this drowns in the rounding of float32 and is left undecided."""
 LENGTH = 9
 
 

@@ -76,9 +76,9 @@ def run(
         if noise.reason:
             notes.append(noise.reason)
         effects, alive = _token_effects(runner, chosen, base, reference, noise)
-        judge = Judge(runner, noise, effects, alive)
+        judge = Judge(runner, noise, effects, alive or frozenset(reference))
         bench = Bench(model, runner, judge, chosen, source, settings, base, reference)
-        if not alive:
+        if not alive and not _padding_moves(bench):
             observations += [
                 _not_reacting(twin, chosen.domain, settings, reference) for twin in (TwinKind.LENGTH, TwinKind.MATES)
             ]
@@ -194,6 +194,14 @@ def _not_reacting(twin: TwinKind, domain: Domain, settings: Settings, reference:
     if not finite:
         reason = "every answer is NaN or infinite, even without padding"
     return Observation(PassportRow(twin, "right", domain.name, Status.UNTESTED, twin.value in settings.require, reason))
+
+
+def _padding_moves(bench: Bench) -> bool:
+    """Whether padding moves answers that no real content does: an inverted mask hides every word while nothing is
+    padded.
+    """
+    seen = [*_guarded(length.length, bench, "length"), *_guarded(mates.mates, bench, "mates")]
+    return any(o.row.status is Status.LEAKY and np.isfinite(o.row.difference or np.inf) for o in seen)
 
 
 def _token_effects(

@@ -19,8 +19,8 @@ from maskcheck.probe.runner import Answers, Call, Runner
 class Pair:
     """Two calls whose answers should agree and do not, for the explanation to trace.
 
-    ``row`` is the row that moved most, in both calls. ``pad_row`` says that the twin differs by the pads' embedding
-    row, which only the instrumented model can change.
+    ``row`` is the row that moved most; in ``other`` it stands at ``other_row`` where that is given. ``pad_row`` says
+    that the twin differs by the pads' embedding row, which only the instrumented model can change.
     """
 
     twin: TwinKind
@@ -31,6 +31,7 @@ class Pair:
     row: int
     difference: float
     pad_row: bool = False
+    other_row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,12 @@ def inert_mask(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     conflict = _conflict(evidence, "inert-mask")
+    fill = _fill_on_no_pad(evidence)
+    if fill is not None:
+        return Match(
+            f"A mask puts {fill:g} into the scores of {evidence.site.operation}, but at no pad: what it is made of "
+            "marks none of them, as when 0 and 1 are read where 0 and a large negative number were expected."
+        )
     if conflict is None and not evidence.leaks(TwinKind.MASK):
         return "toggling the mask does change the output, or was not tried"
     if not masking.masked(evidence):
@@ -134,6 +140,17 @@ def inert_mask(evidence: Evidence) -> Match | str:
         "the same.",
         RootCause(None, conflict.message) if conflict else None,
     )
+
+
+def _fill_on_no_pad(evidence: Evidence) -> float | None:
+    """The value that a mask fills scores with, where it is strong and the pads keep full weight all the same."""
+    mass, join = masking.pad_mass(evidence), masking.joining_site(evidence)
+    if mass is None or mass < masking.UNMASKED_MASS or join is None or not c.named(join, "where", "fill", "select"):
+        return None
+    if c.left_only(evidence) or c.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
+        return None
+    fill = masking.fill_of(join)
+    return fill if fill is not None and not masking.is_weak(fill) else None
 
 
 def mask_after_softmax(evidence: Evidence) -> Match | str:

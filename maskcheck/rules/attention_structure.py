@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
-from maskcheck.core.report import TwinKind
+from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind
 from maskcheck.rules import circumstances as c
 from maskcheck.rules import masking, static
@@ -39,8 +39,18 @@ def mask_of_another_row(evidence: Evidence) -> Match | str:
         return "no mask enters the scores"
     return Match(
         f"{evidence.site.operation} masks a row with the mask of another row of the batch: only mates of other "
-        "lengths change the answer."
+        "lengths change the answer.",
+        _rearranged_mask(evidence),
     )
+
+
+def _rearranged_mask(evidence: Evidence) -> RootCause | None:
+    """The nearest place where the rows of a mask are repeated or chosen."""
+    for site in evidence.upstream:
+        masks = [f for f in c.data_inputs(evidence, site) if f.mask_reaches]
+        if masks and c.named(site, "repeat", "tile", "slice", "select", "index", "gather"):
+            return RootCause(site, "the rows of the mask are laid out anew here")
+    return None
 
 
 def fully_masked_row(evidence: Evidence) -> Match | str:
@@ -122,6 +132,32 @@ def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     )
 
 
+def pattern_from_sizes(evidence: Evidence) -> Match | str:
+    """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
+    moved around the end of the row.
+    """
+    if evidence.site.kind is OperationKind.INDEX and c.named(evidence.site, "roll"):
+        if not c.right_leaks(evidence):
+            return "only left padding leaks"
+        return Match(
+            f"{evidence.site.operation} carries the end of the padded row round to its beginning, so the first real "
+            "positions see what stands last."
+        )
+    out = evidence.output_facts
+    if evidence.site.kind is not OperationKind.ELEMENTWISE or out is None or out.dtype != "bool":
+        return f"{evidence.site.operation} makes no pattern of true and false"
+    sizes = next((k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only), None)
+    if len(out.sequence_axes) < 2 or sizes is None:
+        return "no pattern of positions that is computed from sizes enters here"
+    if not c.number_only(evidence) or not c.right_leaks(evidence):
+        return "what stands in the pads matters, or only their side"
+    return Match(
+        f"Which real positions see each other depends on the padded length: {evidence.site.operation} joins the mask "
+        "with a pattern that is counted from the end of the padded row.",
+        c.length_enters(evidence, sizes),
+    )
+
+
 def length_dependent_pattern(evidence: Evidence) -> Match | str:
     if evidence.site.kind not in ATTENTION_KINDS:
         return f"{evidence.site.operation} is not an attention"
@@ -184,7 +220,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
-    if not c.any_kind(evidence.downstream, *ATTENTION_KINDS):
+    if not c.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"
     facts = c.sequence_input(evidence)
     if evidence.site.kind is OperationKind.MATMUL:
@@ -196,6 +232,19 @@ def low_rank(evidence: Evidence) -> Match | str:
         f"{evidence.site.operation} mixes keys or values along the padded axis before the attention, where a later "
         "mask cannot undo it."
     )
+
+
+def _is_weighed(evidence: Evidence) -> bool:
+    """Whether what the origin makes of a sequence is multiplied by weights that are content, and is one again: values
+    of an attention.
+    """
+    for site in evidence.downstream:
+        if site.kind is OperationKind.MATMUL and len(c.data_inputs(evidence, site)) > 1:
+            made = evidence.facts(site.outputs[0]) if site.outputs else None
+            return made is not None and bool(made.sequence_axes)
+        if site.kind is not OperationKind.LAYOUT:
+            return False
+    return False
 
 
 def contracts_sequence(evidence: Evidence) -> bool:
@@ -221,9 +270,13 @@ def _normalises_keys(evidence: Evidence) -> bool:
     """Whether a sum over time meets the queries in a product that divides a sequence."""
     facts = c.sequence_input(evidence)
     after = [s for s in evidence.downstream if s.kind is not OperationKind.LAYOUT]
-    if facts is None or len(facts.shape) < 3 or len(after) < 2 or after[0].kind is not OperationKind.MATMUL:
+    product = 1 if c.any_kind(after[:1], OperationKind.MATMUL) else 0
+    if [s.kind for s in after[:2]] == [OperationKind.ELEMENTWISE, OperationKind.REDUCE_SUM]:
+        product = 2 if c.named(after[0], "mul") else 0  # a product written as a multiplication and a sum over features
+    if facts is None or len(facts.shape) < 3 or not product:
         return False
-    divided = evidence.facts(after[1].outputs[0]) if c.named(after[1], "div") and after[1].outputs else None
+    division = next((s for s in after[product : product + 2] if c.named(s, "div") and s.outputs), None)
+    divided = evidence.facts(division.outputs[0]) if division is not None else None
     return divided is not None and bool(divided.sequence_axes)
 
 

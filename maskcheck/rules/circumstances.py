@@ -145,6 +145,9 @@ def works_along_batch(evidence: Evidence) -> bool:
 def keeps_sequence(evidence: Evidence) -> bool:
     """Whether the site's result still runs along a sequence axis."""
     facts, out = sequence_input(evidence), evidence.output_facts
+    if evidence.site.kind is OperationKind.WINDOW and facts is not None and out is not None:
+        # Windows of two make nine and ten steps five alike: their number tells no sequence, and is more than one.
+        return any(out.shape[axis] > 1 for axis in facts.sequence_axes if axis < len(out.shape))
     axes = axes_of(evidence.site, len(facts.shape)) if facts and evidence.site.kind in REDUCTIONS else None
     if facts is not None and axes is not None and set(facts.sequence_axes) <= set(axes):
         return False
@@ -221,6 +224,29 @@ def dropped_before(evidence: Evidence) -> RootCause | None:
     facts = static.joined_static(evidence, static.MASK_DROPPED)
     near = next((f for f in facts if f.site is not None and f.site not in names), None)
     return None if near is None else RootCause(static.site_named(evidence, near.site), near.detail)
+
+
+def length_enters(evidence: Evidence, key: str) -> RootCause | None:
+    """Where a number computed from sizes alone becomes one that the padded length changes, seen from operand ``key``.
+
+    That is the earliest maker among its ancestors whose own result differs while nothing it reads does.
+    """
+    makers = {k: s for s in evidence.upstream for k in s.outputs}
+    stack, seen = [key], set()
+    found: Site | None = None
+    while stack:
+        site = makers.get(stack.pop(0))
+        if site is None or site.name in seen:
+            continue
+        seen.add(site.name)
+        found = site if found is None or any(_moves(evidence, k) for k in site.outputs) else found
+        stack += [k for k in site.inputs if _moves(evidence, k)]
+    return RootCause(found, "the padded length is read here") if found else None
+
+
+def _moves(evidence: Evidence, key: str) -> bool:
+    facts = evidence.facts(key)
+    return facts is not None and facts.shape_only and facts.difference > 0.0
 
 
 def sentence(text: str) -> str:

@@ -6,6 +6,7 @@ from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
+from maskcheck.rules import masking
 from maskcheck.rules.rule import Match
 
 UNFOLD = ("unfold", "im2col")
@@ -107,12 +108,19 @@ def unmasked(evidence: Evidence) -> Match | str:
 
 
 def length_formula(evidence: Evidence) -> Match | str:
-    kinds = (OperationKind.ELEMENTWISE, OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    if _counts_mask(evidence):
+        return Match(
+            f"{evidence.site.operation} counts the positions that a mask keeps, and the mask is longer or shorter than "
+            "the sequence: the count depends on the padding."
+        )
+    kinds = (OperationKind.ELEMENTWISE, OperationKind.SOFTMAX, OperationKind.ATTENTION, OperationKind.MATMUL)
     reason = c.is_a(evidence, "a place where a mask is applied", *kinds)
     if reason:
         return reason
     if not c.mask_reaches(evidence):
         return "no mask reaches it"
+    if evidence.site.kind is OperationKind.MATMUL and not any(map(masking.mask_like, c.data_inputs(evidence))):
+        return "no factor of the product is a mask"
     if c.left_only(evidence) or TwinKind.CONTENT in c.leaking(evidence):
         return "what stands in the pads matters, or only their side"
     if evidence.spread is not Spread.BOUNDARY and evidence.site.kind is OperationKind.ELEMENTWISE:
@@ -128,6 +136,15 @@ def length_formula(evidence: Evidence) -> Match | str:
         "lost.",
         RootCause(shortened, "the length is shortened here"),
     )
+
+
+def _counts_mask(evidence: Evidence) -> bool:
+    """Whether the origin sums up a mask that is no longer the one of the padded input."""
+    facts = c.data_inputs(evidence)
+    if evidence.site.kind is not OperationKind.REDUCE_SUM or len(facts) != 1 or c.mates_only(evidence):
+        return False
+    rounded = c.any_named(evidence.upstream, "ceil", "floor", "div", "round") or any(map(strides, evidence.upstream))
+    return masking.mask_like(facts[0]) and c.number_only(evidence) and rounded
 
 
 def neighbours(evidence: Evidence) -> Match | str:

@@ -49,10 +49,15 @@ def masking_value(evidence: Evidence) -> Match | str:
 def side_from_ids(evidence: Evidence) -> Match | str:
     if not c.tokens_carry_mask(evidence) or c.mask_inputs(evidence):
         return "the model has a mask input, or does not read the padding off the ids"
+    if c.left_only(evidence):
+        return "right padding is clean"
     if TwinKind.LENGTH not in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.SIDE) != 0.0:
         return "the other padding side is not known to be clean"
     if any(d.fixed for d in evidence.contract.dimensions.values()):
         return "the length is fixed, so that padding on one side was only compared with padding on the other"
+    reads_ids = (OperationKind.INDEX, OperationKind.EMBEDDING)
+    if not c.mask_reaches(evidence) and evidence.site.kind not in reads_ids:
+        return "nothing derived from the ids enters here"
     side = c.usual_side(evidence).value
     return Match(
         f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "

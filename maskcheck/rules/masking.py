@@ -47,10 +47,16 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
         seen.add(key)
         if maker.kind is OperationKind.SOFTMAX:
             scores = evidence.facts(maker.inputs[0])
-            return (maker, path) if scores is not None and scores.sequence_axes else None
+            return (maker, path) if scores is not None and shares_positions(maker, scores) else None
         if maker.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM):
             stack += [(k, (maker, *path)) for k in maker.inputs]
     return None
+
+
+def shares_positions(softmax: Site, scores: TensorFacts) -> bool:
+    """Whether a softmax shares weight out over positions, or, by mistake, over rows; not over features or clusters."""
+    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    return bool(scores.sequence_axes) and (axes[0] in scores.sequence_axes or axes[0] in (scores.batch_axis, 0))
 
 
 def _ancestors(site: Site, sites: list[Site]) -> tuple[Site, ...]:

@@ -6,7 +6,8 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind
 from maskcheck.rules import circumstances as c
-from maskcheck.rules.attention_structure import contracts_sequence
+from maskcheck.rules import masking
+from maskcheck.rules.attention_structure import contracts_sequence, keeps_both_axes
 from maskcheck.rules.rule import Match
 
 
@@ -31,6 +32,23 @@ def token_mixing(evidence: Evidence) -> Match | str:
         return "right padding is clean, so the map looks back only"
     return Match(
         f"{evidence.site.operation} multiplies along the padded axis with one weight for each pair of columns."
+    )
+
+
+def soft_assignment(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    if reason:
+        return reason
+    facts = c.data_inputs(evidence)
+    if len(facts) < 2 or not all(f.sequence_axes for f in facts[:2]) or keeps_both_axes(evidence):
+        return "it does not sum two activations over the sequence"
+    shares = next((s for s in evidence.upstream if s.kind is OperationKind.SOFTMAX), None)
+    scores = evidence.facts(shares.inputs[0]) if shares is not None else None
+    if shares is None or scores is None or masking.shares_positions(shares, scores):
+        return "no factor shares positions out to clusters"
+    return Match(
+        f"{evidence.site.operation} collects what every position gives to its clusters, and pads give their share too.",
+        c.lost_mask(evidence),
     )
 
 

@@ -88,7 +88,16 @@ def _standardises(evidence: Evidence, site: Site) -> bool:
         if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None
     ]
     # Without facts the operation's name decides: a mean is subtracted from little else than what it was taken of.
-    return not known or any(f.sequence_axes for f in known)
+    return not known or (any(f.sequence_axes for f in known) and not _of_something_else(evidence, site))
+
+
+def _of_something_else(evidence: Evidence, site: Site) -> bool:
+    """Whether a total is subtracted from, or is less, a sequence it was not taken of: what is still to come, say."""
+    sums = evidence.site.kind is OperationKind.REDUCE_SUM
+    if not sums or not c.named(site, "sub") or not c.reads(site, evidence.site):
+        return False
+    ancestors = {k for s in evidence.upstream for k in (*s.inputs, *s.outputs)} | set(evidence.site.inputs)
+    return not ancestors & (set(site.inputs) - set(evidence.site.outputs))
 
 
 def _is_norm(evidence: Evidence, *words: str) -> bool:

@@ -68,7 +68,7 @@ def masked_sum_padded_length(evidence: Evidence) -> Match | str:
             return "its result is still a sequence"
         return Match(
             f"{site.operation} divides a masked sum by the padded length instead of by the number of real positions.",
-            maker_of(evidence, divisor),
+            c.length_enters(evidence, divisor),
         )
     if site.kind is not OperationKind.REDUCE_MEAN:
         return f"{site.operation} is not a mean or a division"
@@ -228,12 +228,6 @@ def size_operand(evidence: Evidence) -> str | None:
     return None
 
 
-def maker_of(evidence: Evidence, key: str) -> RootCause | None:
-    """The site that computes an operand from the padded length, as a root cause."""
-    site = next((s for s in evidence.upstream if key in s.outputs), None)
-    return RootCause(site, "the padded length is read here") if site else None
-
-
 def _not_a_maximum(evidence: Evidence) -> str | None:
     window = evidence.site.kind is OperationKind.WINDOW and c.named(evidence.site, "max")
     if not window and evidence.site.kind is not OperationKind.REDUCE_MAX:
@@ -255,10 +249,10 @@ def _index_follows_mask(evidence: Evidence) -> bool:
 
 def _gated_product(evidence: Evidence) -> Site | None:
     """The product that multiplies the sequence by a squashed projection of the origin's result."""
-    if not c.any_named(evidence.downstream, "sigmoid", "tanh", "softplus"):
-        return None
+    squashed = False
     for site in evidence.downstream:
-        if site.kind is OperationKind.ELEMENTWISE and c.named(site, "mul"):
+        squashed = squashed or c.named(site, "sigmoid", "tanh", "softplus")
+        if squashed and site.kind is OperationKind.ELEMENTWISE and c.named(site, "mul"):
             known = [f for f in (evidence.facts(k) for k in site.inputs) if f is not None]
             if not known or any(f.sequence_axes for f in known):
                 return site

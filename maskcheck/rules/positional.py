@@ -7,8 +7,9 @@ from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
+from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.convolution import strides
-from maskcheck.rules.pooling import maker_of, size_operand
+from maskcheck.rules.pooling import size_operand
 from maskcheck.rules.rule import Match
 
 WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
@@ -29,8 +30,10 @@ def rotary(evidence: Evidence) -> Match | str:
         return "what stands in the pads matters, or only their side"
     if not c.leaking(evidence) & {TwinKind.LENGTH, TwinKind.MATES}:
         return "the padded length has no effect"
+    sizes = next((k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only), None)
     return Match(
-        f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row."
+        f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row.",
+        c.length_enters(evidence, sizes) if sizes is not None else None,
     )
 
 
@@ -94,9 +97,11 @@ def scaled(evidence: Evidence) -> Match | str:
     sizes = [k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only]
     if not sizes:
         return "none of its operands is computed from a shape"
+    if evidence.site.kind is OperationKind.MATMUL and contracts_sequence(evidence):
+        return "it is a product along the sequence, with a weight for each column"
     return Match(
         f"{evidence.site.operation} uses a number computed from the padded length at every real position.",
-        maker_of(evidence, size_operand(evidence) or sizes[0]),
+        c.length_enters(evidence, size_operand(evidence) or sizes[0]),
     )
 
 

@@ -33,4 +33,11 @@ def dynamic_scale(evidence: Evidence) -> Match | str:
 
 
 def _quantises(evidence: Evidence) -> bool:
-    return evidence.site.kind is OperationKind.QUANTIZE or c.named(evidence.site, *DYNAMIC)
+    return evidence.site.kind is OperationKind.QUANTIZE or c.named(evidence.site, *DYNAMIC) or _measures_range(evidence)
+
+
+def _measures_range(evidence: Evidence) -> bool:
+    """Whether a largest or smallest value over positions becomes the step to which the same values are rounded."""
+    extreme = evidence.site.kind in (OperationKind.REDUCE_MAX, OperationKind.REDUCE_OTHER)
+    divided = next((i for i, s in enumerate(evidence.downstream) if c.named(s, "div", "mul")), None)
+    return extreme and divided is not None and c.any_named(evidence.downstream[divided:], "round")

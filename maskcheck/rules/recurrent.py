@@ -195,6 +195,8 @@ def runs_backward(evidence: Evidence) -> bool:
         return True
     if c.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
         return True
+    if any(c.named(s, "flip", "reverse") and c.reads(site, s) for s in evidence.upstream):
+        return True
     # A forward layer with right padding is right at every real step; an error that grows towards the start is not its.
     return evidence.spread is Spread.START and TwinKind.SIDE is not evidence.twin
 

@@ -38,6 +38,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC202", attention.inverted_mask),
     ("MC305", recurrent.zero_filled_last_step),
     ("MC941", export.baked_length),
+    ("MC218", attention_structure.pattern_from_sizes),
     ("MC705", embedding.side_from_ids),
     ("MC706", embedding.masking_value),
     # Attention, from the wrong axis to the mask that never was.
@@ -64,6 +65,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     # Products.
     ("MC704", embedding.flattened),
     ("MC210", attention_structure.weights_on_pads),
+    ("MC924", mixing.soft_assignment),
     ("MC215", attention_structure.linear_attention),
     ("MC216", attention_structure.low_rank),
     # Normalisation, then reductions: a mean that is subtracted again is no pooling.
@@ -105,13 +107,13 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC404", convolution.strided),
     ("MC401", convolution.unmasked),
     # Positions and embeddings.
+    ("MC701", embedding.bag),
     ("MC605", positional.rotary),
     ("MC607", positional.relative_bias),
     ("MC601", positional.not_given),
     ("MC602", positional.from_columns),
     ("MC604", positional.from_ids),
     ("MC603", positional.scaled),
-    ("MC701", embedding.bag),
     ("MC703", embedding.rescaled_by_counts),
     ("MC406", convolution.neighbours),
     # Mixing and routing.
@@ -146,6 +148,6 @@ def _tried(evidence: Evidence) -> Diagnosis:
             chosen = rule(code)
             fix = chosen.mend(evidence.framework)
             cause = found.root_cause or circumstances.dropped_before(evidence)
-            return Diagnosis(chosen, found.message, fix, cause, tuple(considered))
+            return Diagnosis(chosen, found.message, fix, cause, tuple(considered), evidence.site)
         considered.append((code, found))
     raise AssertionError(f"{LAST} explains any evidence")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from maskcheck.core.evidence import Evidence
     from maskcheck.core.report import RootCause
+    from maskcheck.core.trace import Site
 
 FRAMEWORKS = ("pytorch", "keras", "onnx")
 """The frameworks every rule says how to mend a leak in."""
@@ -72,10 +73,14 @@ Matcher = Callable[["Evidence"], "Match | str"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why an origin leaks and how to mend it. ``considered`` pairs each rule tried first with why it does not apply."""
+    """Why an origin leaks and how to mend it. ``considered`` pairs each rule tried first with why it does not apply.
+
+    ``site`` is the place to look at: the origin, or the softmax whose weights the origin multiplies values with.
+    """
 
     rule: Rule
     message: str
     fix: str
     root_cause: RootCause | None
     considered: tuple[tuple[str, str], ...]
+    site: Site | None = None

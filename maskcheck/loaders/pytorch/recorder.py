@@ -162,7 +162,8 @@ class Recorder:
             if kind is OperationKind.ATTENTION:
                 attributes |= attention_settings(given)
             if kind is OperationKind.EMBEDDING and "rows" not in attributes:
-                attributes["rows"] = int(given["self"].shape[0])
+                table = given["weight"] if "weight" in given else given["self"]
+                attributes["rows"] = int(table.shape[0])
             made = self._made(name, kind, reads, given, attributes, result, changed)
             if kind is OperationKind.ATTENTION:
                 self._weigh(self.sites[-1].name if self.sites else "", given)

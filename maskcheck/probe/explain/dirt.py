@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -38,7 +38,10 @@ class TensorState:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Everything needed to compare two traces: their views, every tensor's axes, the noise, and how strict to be."""
+    """Everything needed to compare two traces: their views, every tensor's axes, the noise, and how strict to be.
+
+    ``whole`` tensors are compared at pads as well: the mask of an equally padded row says the same there.
+    """
 
     reference: View
     twin: View
@@ -46,12 +49,15 @@ class Alignment:
     ratio: tuple[int, int]
     noise: Mapping[str, float]
     exact: bool
+    whole: frozenset[str] = frozenset()
 
     def parts(self, key: str, before: Array, after: Array, mode: Mode) -> tuple[Array, Array] | None:
         """The two regions that should be equal, of one shape, as views; ``None`` where this reading does not fit."""
         axes = self.axes.get(key)
         if axes is None:
             return None
+        if key in self.whole:
+            axes = replace(axes, sequence={})
         a = cut(before, axes, self.reference, mode, self.ratio)
         b = cut(after, axes, self.twin, mode, self.ratio)
         if a is None or b is None:
@@ -61,12 +67,21 @@ class Alignment:
         return None if a is None else (a, b)
 
 
-def compare(key: str, before: Array, after: Array, alignment: Alignment, *, turned: bool = False) -> TensorState:
+def compare(
+    key: str,
+    before: Array,
+    after: Array,
+    alignment: Alignment,
+    *,
+    turned: bool = False,
+    mirrors: bool = True,
+    like: Mode | None = None,
+) -> TensorState:
     """State of one tensor. Among several readings of a merged axis the one with the smallest difference is right.
 
     A mirrored reading counts only where it makes the tensor clean, or where what it is made of is ``turned``, and only
     against an unpadded run: it explains a reversal, never a leak, and the other ends of two padded tensors are equal
-    because both hold pads.
+    because both hold pads. A difference is read ``like`` what the tensor was made of, where that is known.
     """
     best: tuple[float, Mode, tuple[Array, Array]] | None = None
     for mode in MODES:
@@ -86,8 +101,11 @@ def compare(key: str, before: Array, after: Array, alignment: Alignment, *, turn
     clean, gap, unit = _judged(key, parts, alignment)
     if clean:
         return TensorState(State.CLEAN, gap / unit if gap else 0.0, mode)
+    if like is not None and (known := alignment.parts(key, before, after, like)) is not None:
+        mode = like
+        _, gap, unit = _judged(key, known, alignment)
     dirty = TensorState(State.DIRTY, gap / unit, mode)
-    for mirrored in MIRRORED if not alignment.reference.padded else ():
+    for mirrored in MIRRORED if mirrors and not alignment.reference.padded else ():
         found = alignment.parts(key, before, after, mirrored)
         if found is None:
             continue
@@ -97,6 +115,12 @@ def compare(key: str, before: Array, after: Array, alignment: Alignment, *, turn
         if turned and not dirty.mode.mirrored:
             dirty = TensorState(State.DIRTY, gap / unit, mirrored)
     return dirty
+
+
+def _merged_alike(one: str, other: str, alignment: Alignment) -> bool:
+    """Whether two tensors have their rows in the same axis, alone or merged with steps or heads."""
+    a, b = alignment.axes.get(one), alignment.axes.get(other)
+    return a is not None and b is not None and bool(a.batch) and (a.sequence, a.batch) == (b.sequence, b.batch)
 
 
 def _judged(key: str, parts: tuple[Array, Array], alignment: Alignment) -> tuple[bool, float, float]:
@@ -148,8 +172,10 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
             if key in reference.tensors or key in twin.tensors:
                 found[key] = TensorState(State.OPAQUE)
         else:
-            read = [found[k] for k in made[key].inputs if k in found] if key in made else []
-            found[key] = compare(key, before, after, alignment, turned=any(state.mode.mirrored for state in read))
+            read = {k: found[k] for k in made[key].inputs if k in found} if key in made else {}
+            turned = any(state.mode.mirrored for state in read.values())
+            like = next((s.mode for k, s in read.items() if _merged_alike(k, key, alignment)), None)
+            found[key] = compare(key, before, after, alignment, turned=turned, like=like)
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found

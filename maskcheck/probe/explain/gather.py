@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from maskcheck.core.contract import Contract, Role
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
-from maskcheck.core.model import Array, InputUse, Model, UseKind
+from maskcheck.core.model import Array, Model
 from maskcheck.core.report import AttentionMap, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.probe.explain.align import Axes, View
-from maskcheck.probe.explain.dirt import State
+from maskcheck.probe.explain.dirt import State, compare
 from maskcheck.probe.explain.leakmap import gaps
 from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
 _NEAR = 12
 _THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT)
-_MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
-
-
-def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignored: Collection[str]) -> frozenset[str]:
-    """Tensors that say where padding is and nothing else: made from masks, lengths, or ids compared with a constant."""
-    masks = {spec.name for spec in contract.inputs if spec.role in _MASK_ROLES}
-    comparing = {use.site for use in uses if use.kind is UseKind.COMPARE}
-    for site in graph.sites:
-        if site.name in comparing:
-            masks |= set(site.outputs)
-            continue
-        carried = [
-            k for k in site.inputs if k not in ignored and (k in graph.maker or k in {s.name for s in contract.inputs})
-        ]
-        if carried and all(k in masks for k in carried) and any(k in masks for k in carried):
-            masks |= set(site.outputs)
-    return frozenset(masks)
 
 
 def facts(session: Session, keys: Collection[str], masks: Collection[str]) -> dict[str, TensorFacts]:
@@ -48,6 +30,8 @@ def facts(session: Session, keys: Collection[str], masks: Collection[str]) -> di
             continue
         axes = session.alignment.axes.get(key) or Axes()
         state = session.states.get(key)
+        if key in trace.shape_only and key in session.reference.tensors:
+            state = compare(key, session.reference.tensors[key], value, session.alignment, mirrors=False)
         found[key] = TensorFacts(
             tuple(value.shape),
             tuple(axes.sequence),
@@ -77,6 +61,9 @@ def masked_nearby(graph: Graph, key: str, masks: Collection[str]) -> bool:
         site = graph.maker.get(current)
         if site is not None and (site.kind in _THROUGH or (current == key and site.kind is OperationKind.SOFTMAX)):
             stack += site.inputs
+        elif site is not None and site.kind is OperationKind.MATMUL and len(site.inputs) > 2:
+            # A product may add a third operand: the first that ATen's baddbmm reads, the last that Gemm reads.
+            stack.append(site.inputs[0 if site.operation.startswith("aten.") else 2])
     return False
 
 

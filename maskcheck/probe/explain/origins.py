@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from maskcheck.core.contract import Contract, Role
+from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.explain.dirt import State, TensorState
+
+_MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,22 @@ class Graph:
                 found[site.name] = site
                 queue += following(site)
         return tuple(found.values())
+
+
+def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignored: Collection[str]) -> frozenset[str]:
+    """Tensors that say where padding is and nothing else: made from masks, lengths, or ids compared with a constant."""
+    masks = {spec.name for spec in contract.inputs if spec.role in _MASK_ROLES}
+    comparing = {use.site for use in uses if use.kind is UseKind.COMPARE}
+    for site in graph.sites:
+        if site.name in comparing:
+            masks |= set(site.outputs)
+            continue
+        carried = [
+            k for k in site.inputs if k not in ignored and (k in graph.maker or k in {s.name for s in contract.inputs})
+        ]
+        if carried and all(k in masks for k in carried) and any(k in masks for k in carried):
+            masks |= set(site.outputs)
+    return frozenset(masks)
 
 
 @dataclass(frozen=True, slots=True)

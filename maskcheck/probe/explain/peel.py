@@ -46,7 +46,7 @@ def explain(session: Session) -> Explanation:
     found.
     """
     found, remaining = _peel(session)
-    groups = _grouped(session, found)
+    groups = [_led(session, group) for group in _grouped(session, found)]
     if not groups or session.leak == 0.0:
         return Explanation(tuple(groups), None, session.states)
     explained = _share(session.leak, remaining)
@@ -70,7 +70,8 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
     refused: set[str] = set()  # sites the model does not run with patched
     states, leak = session.states, session.leak
     for _ in range(_ROUNDS):
-        fresh = origins(graph, states, live, {k for s in patched.values() for k in s.outputs})
+        done = (*patched.values(), *session.settled(patched.values()))
+        fresh = origins(graph, states, live, {k for s in done for k in s.outputs})
         new = [o for o in fresh if o.site.name not in confirmed]
         new = [o for o in new if o.site.name not in refused]
         confirmed |= {o.site.name: o for o in new}
@@ -85,6 +86,8 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
         except RunError:
             # Indices and counts cannot be replaced one without the other; values can.
             whole = {name: site for name, site in wanted.items() if session.floating(site)}
+            if not whole:
+                return confirmed, session.leak
             refused |= set(wanted) - set(whole)
             confirmed = {name: origin for name, origin in confirmed.items() if name in whole}
             wanted = whole
@@ -96,6 +99,26 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
         if not _unexplained(session, leak) and set(wanted) == set(confirmed):
             break
     return confirmed, leak
+
+
+def _led(session: Session, group: Group) -> Group:
+    """The group without those first members whose dirt alone leaks nothing: one operation in several places need not
+    be at fault in the first of them, as where a mask is pooled beside the sequence.
+    """
+    while group.others:
+        try:
+            moved = session.inject([group.first.site])
+        except RunError:
+            break
+        if moved > _least(session):
+            break
+        group = Group(group.others[0], group.others[1:])
+    return group
+
+
+def _least(session: Session) -> float:
+    """How far the answers must move for a site's dirt to count."""
+    return max(_ALONE, 100 * session.epsilon)
 
 
 def _unexplained(session: Session, leak: float) -> bool:
@@ -124,6 +147,6 @@ def _confirm(session: Session, group: Group) -> Group | None:
     except RunError:  # the model refuses this patch alone; the origin stands, its share unknown
         return group
     share = _share(session.leak, left)
-    if share < _NEGLIGIBLE and not session.inject(group.sites) > max(_ALONE, 100 * session.epsilon):
+    if share < _NEGLIGIBLE and not session.inject(group.sites) > _least(session):
         return None
     return Group(group.first, group.others, share)

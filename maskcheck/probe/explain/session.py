@@ -15,7 +15,7 @@ from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.explain.align import Axes, View, cut, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
-from maskcheck.probe.explain.origins import Graph
+from maskcheck.probe.explain.origins import Graph, pure_masks
 from maskcheck.probe.layout import Fill, Padding
 from maskcheck.probe.noise import site_noise
 from maskcheck.probe.observe import Pair
@@ -56,11 +56,12 @@ class Session:
     def retrace(
         self, sites: Collection[Site], record: Collection[str] | None = None
     ) -> tuple[dict[str, TensorState], float]:
-        """Trace the twin with the valid regions of ``sites`` replaced by clean values.
+        """Trace the twin with the valid regions of ``sites`` replaced by clean values (see ``settled``).
 
         Returns all states, and what still leaks. Where reference and twin are equally padded, the reference has weights
         on pads as well, so it is patched in the same way.
         """
+        sites = self.settled(sites)
         patches = {**self.base_patches, **self._patches(sites, self.twin)}
         twin = self.model.trace(feeds(self.contract, self.twin_call), patches=patches, record=record)
         reference = self.reference
@@ -81,6 +82,27 @@ class Session:
         """Whether a site makes values rather than indices, counts or masks."""
         made = [self.twin.tensors[k] for k in site.outputs if k in self.twin.tensors]
         return bool(made) and all(np.issubdtype(value.dtype, np.floating) for value in made)
+
+    def settled(self, sites: Collection[Site]) -> list[Site]:
+        """The sites to patch for ``sites``: themselves, or, for an order of rows or positions, the first values that
+        are picked by it. One entry of an order cannot be put right without the others.
+        """
+        found: dict[str, Site] = {}
+        stack = list(sites)
+        seen: set[str] = set()
+        while stack:
+            site = stack.pop(0)
+            if site.name in seen:
+                continue
+            seen.add(site.name)
+            orders = site.kind is OperationKind.ROUTING and not self.floating(site)
+            indices = site not in sites and not self.floating(site)
+            readers = [r for k in site.outputs for r in self.graph.readers.get(k, ())] if orders or indices else []
+            if readers:
+                stack += readers
+            else:
+                found[site.name] = site
+        return list(found.values())
 
     def inject(self, sites: Collection[Site]) -> float:
         """Run the clean reference with the valid regions of ``sites`` as the twin had them: what leaks by these
@@ -196,8 +218,11 @@ def open_session(
     dimension = _padded_dimension(contract, pair)
     ratio = (base.single.rows[0].lengths[dimension], base.single.padding.totals[dimension])
     axes = axes_of(base, runs.twin, runs.views[1], among=among)
-    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact)
     graph = Graph.of(runs.twin)
+    ignored = runs.twin.shape_only | runs.twin.constants
+    alike = among and pair.reference.padding.totals == pair.other.padding.totals
+    whole = pure_masks(graph, contract, model.uses, ignored) if alike else frozenset()
+    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact, whole)
     leaking = tuple(outputs)
     return Session(
         model,
@@ -238,7 +263,7 @@ def _batch_runs(model: Model, contract: Contract, pair: Pair, base: Ground) -> _
             len(first.rows),
             min(pair.row, len(first.rows) - 1),
         ),
-        View(True, side, len(other.rows), pair.row),
+        View(True, side, len(other.rows), pair.row if pair.other_row is None else pair.other_row),
     )
     same_shape = first.padding.totals == other.padding.totals and len(first.rows) == len(other.rows)
     reference, twin = model.trace(feeds(contract, first)), model.trace(feeds(contract, other))

@@ -17,9 +17,9 @@ from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
 from maskcheck.probe.explain.align import View
 from maskcheck.probe.explain.attention import maps
-from maskcheck.probe.explain.gather import evidence, pure_masks
+from maskcheck.probe.explain.gather import evidence
 from maskcheck.probe.explain.leakmap import SiteState, clean_map, leak_map
-from maskcheck.probe.explain.origins import origins
+from maskcheck.probe.explain.origins import origins, pure_masks
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session

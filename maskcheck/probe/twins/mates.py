@@ -70,8 +70,9 @@ def _permuted(bench: Bench, gating: bool) -> Observation:
     restored = {name: [rows[order.index(i)] for i in range(len(order))] for name, rows in moved.items()}
     gap = bench.judge.compare(answers, restored)
     found = bench.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
-    # The rows stand at other places in the twin, which no trace can align: keep the verdict, explain "beside longer".
-    return replace(found, pair=None)
+    if found.pair is None:
+        return found
+    return replace(found, pair=replace(found.pair, other_row=order.index(found.pair.row)))
 
 
 def _fixed_batch(bench: Bench, gating: bool) -> Observation:

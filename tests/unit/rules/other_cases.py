@@ -38,6 +38,12 @@ MEAN = {
     "makes": (POOLED,),
     "attributes": {"axes": [1]},
 }
+LAST = {
+    "operation": "Gather",
+    "kind": Kind.INDEX,
+    "reads": (STATES, t("B", dtype="int64", mask_reaches=True)),
+    "makes": (POOLED,),
+}
 BAKED = StaticFact("baked-length", None, "LSTM reads constant lengths [7]")
 DROPPED = StaticFact("mask-dropped", "reshape", "Reshape passes no mask on")
 GIVEN = (Role.TOKENS, Role.MASK, Role.POSITIONS)
@@ -127,10 +133,17 @@ CASES = (
     ),
     case(
         "MC705",
-        {**MEAN, "leaks": "cl", "roles": (Role.TOKENS,), "ids_carry_mask": True},
+        {**LAST, "leaks": "cl", "roles": (Role.TOKENS,), "ids_carry_mask": True},
         {"leaks": "cls"},
-        "MC101",
+        "MC107",
         "takes pads on the right",
+    ),
+    case(
+        "MC101",
+        {**MEAN, "leaks": "cl", "roles": (Role.TOKENS,), "ids_carry_mask": True},
+        {**LAST},
+        "MC705",
+        "averages",
     ),
     case(
         "MC706",
@@ -138,6 +151,20 @@ CASES = (
         {"ids_carry_mask": False},
         "MC101",
         "exact value",
+    ),
+    case(
+        "MC924",
+        {
+            "operation": "MatMul",
+            "kind": Kind.MATMUL,
+            "reads": (t("BKT"), STATES),
+            "makes": (t("BKD"),),
+            "up": (step("Softmax", Kind.SOFTMAX, ("shares",), ("in0",), axis=1),),
+            "tensors": {"shares": t("BKT")},
+        },
+        {"up": (step("Relu", Kind.ELEMENTWISE, ("shares",), ("in0",)),)},
+        "MC215",
+        "clusters",
     ),
     case("MC801", QUANTIZE, {"attributes": {"block_size": 32}}, "MC802", "one scale"),
     case(

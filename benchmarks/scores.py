@@ -48,12 +48,15 @@ def score(results: Iterable[Result]) -> Score:
 
 
 def origins_right(result: Result) -> bool:
-    """Whether every broken line is named, and no finding stands at another line.
+    """Whether every broken line is named, and no finding stands at another line. Places without lines are judged where
+    they are looked at (``right``).
 
     One finding may hold several sites of one cause: its further sites count as named.
     """
     if result["outcome"] != "leaky":
         return False
+    if "right" in result:
+        return bool(result["right"])
     lines, expected = {int(line) for line in result["lines"]}, set(result["expected"])
     return lines <= expected <= lines | set(result["related"])
 

@@ -30,7 +30,7 @@ class LongerBase(Layer):
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         if self.leaky:
-            base = 100.0 * max(1.0, x.shape[1] / 8)
+            base = 100.0 * max(1.0, x.shape[1] / 8)  # cause
         else:
             base = 100.0
         places = torch.arange(x.shape[1], dtype=x.dtype)

@@ -114,7 +114,7 @@ class PackedFromTheLeft(Both):
         if self.leaky:
             lengths = m.sum(1).long().clamp(min=1).cpu()
             packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)  # leak
-            return pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+            return pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=x.shape[1])[0]  # leak
         first = m.argmax(1, keepdim=True)
         places = torch.arange(x.shape[1])[None]
         there = ((places + first) % x.shape[1]).unsqueeze(-1).expand_as(x)
@@ -137,12 +137,11 @@ class Scanned(Layer):
         self.conv = nn.Conv1d(WIDTH, WIDTH, 3, groups=WIDTH)
         self.decay = nn.Parameter(torch.rand(WIDTH) * 0.5 + 0.3)
 
-    def scan(self, x: Tensor) -> Tensor:
-        """h_t = decay * h_{t-1} + x_t, as one product with the powers of the decay."""
+    def powers(self, x: Tensor) -> Tensor:
+        """h_t = decay * h_{t-1} + x_t is one product with the powers of the decay: (width, time, time)."""
         places = torch.arange(x.shape[1])
         gaps = (places[:, None] - places).clamp(min=0)
-        kernel = self.decay[:, None, None] ** gaps * (places[:, None] >= places)
-        return torch.einsum("dts,bsd->btd", kernel, x)
+        return self.decay[:, None, None] ** gaps * (places[:, None] >= places)
 
 
 @mechanism("RNN-10", "MC308", "MC408", left=True)
@@ -152,7 +151,7 @@ class ThroughLeftPads(Scanned):
         x = x if self.leaky else x * keep
         x = F.silu(self.conv(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2))  # leak
         x = x if self.leaky else x * keep
-        return self.scan(x)
+        return torch.einsum("dts,bsd->btd", self.powers(x), x)  # leak
 
 
 @mechanism("RNN-11", "MC308", "MC408")
@@ -164,7 +163,7 @@ class GuardedMask(Scanned):
         keep = m.unsqueeze(-1)
         x = x * keep if heeded else x
         x = F.silu(self.conv(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2))  # leak
-        return self.scan(x * keep if heeded else x)
+        return torch.einsum("dts,bsd->btd", self.powers(x), x * keep if heeded else x)
 
 
 @mechanism("MIX-09", "MC212", "MC310", "MC999", exports=False)

@@ -30,6 +30,12 @@ def attention_across_batch(evidence: Evidence) -> Match | str:
 
 
 def mask_of_another_row(evidence: Evidence) -> Match | str:
+    laid_out = evidence.site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and c.mates_only(evidence)
+    if laid_out and c.mask_reaches(evidence) and c.any_kind(evidence.downstream, *ATTENTION_KINDS):
+        return Match(
+            f"{evidence.site.operation} lays the rows of the mask out anew, and the attention behind it masks a row "
+            "with the mask of another."
+        )
     reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
@@ -119,6 +125,15 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
 
 
 def window_ignores_left_padding(evidence: Evidence) -> Match | str:
+    out = evidence.output_facts
+    if evidence.site.kind is OperationKind.ELEMENTWISE and out is not None and out.dtype == "bool":
+        pattern = any(f.shape_only and len(f.sequence_axes) > 1 for f in evidence.input_facts)
+        if not pattern or not c.left_only(evidence):
+            return "no pattern of positions enters here, or right padding leaks as well"
+        return Match(
+            f"{evidence.site.operation} joins the mask with a window or chunk that is counted from column 0, so left "
+            "padding moves it."
+        )
     reason = masking.attends(evidence)
     if reason:
         return reason
@@ -136,7 +151,7 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
     moved around the end of the row.
     """
-    if evidence.site.kind is OperationKind.INDEX and c.named(evidence.site, "roll"):
+    if evidence.site.kind is OperationKind.INDEX and (c.named(evidence.site, "roll") or _rolls(evidence)):
         if not c.right_leaks(evidence):
             return "only left padding leaks"
         return Match(
@@ -156,6 +171,13 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
         "with a pattern that is counted from the end of the padded row.",
         c.length_enters(evidence, sizes),
     )
+
+
+def _rolls(evidence: Evidence) -> bool:
+    """Whether the end of a sequence is cut off and joined to what remains, as exporters spell a roll."""
+    joins = next((s for s in evidence.downstream[:1] if s.kind is OperationKind.CONCATENATE), None)
+    source, made = c.sequence_input(evidence), evidence.facts(joins.outputs[0]) if joins and joins.outputs else None
+    return source is not None and made is not None and made.shape == source.shape
 
 
 def length_dependent_pattern(evidence: Evidence) -> Match | str:

@@ -245,8 +245,11 @@ def length_enters(evidence: Evidence, key: str) -> RootCause | None:
 
 
 def _moves(evidence: Evidence, key: str) -> bool:
+    """Whether the padded length changes a number computed from sizes alone; a size itself is no such number."""
     facts = evidence.facts(key)
-    return facts is not None and facts.shape_only and facts.difference > 0.0
+    if facts is None or not facts.shape_only or not facts.difference > 0.0:
+        return False
+    return bool(facts.sequence_axes) or not facts.dtype.startswith("int")
 
 
 def sentence(text: str) -> str:

@@ -13,7 +13,8 @@ from maskcheck.rules.rule import Match
 
 
 def bag(evidence: Evidence) -> Match | str:
-    if not c.named(evidence.site, "embeddingbag"):
+    owner = (evidence.site.module_class or "").rsplit(".", 1)[-1].lower()
+    if not c.named(evidence.site, "embeddingbag") and owner != "embeddingbag":
         if (
             evidence.site.kind is not OperationKind.EMBEDDING
             or c.keeps_sequence(evidence)

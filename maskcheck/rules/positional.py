@@ -44,7 +44,8 @@ def relative_bias(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
     if out is None or len(out.sequence_axes) < 2:
         return "it does not make a map of scores"
-    if not c.any_kind(evidence.downstream, OperationKind.SOFTMAX) or _position_operand(evidence) is None:
+    bias = _position_operand(evidence, patterns=True)
+    if not c.any_kind(evidence.downstream, OperationKind.SOFTMAX) or bias is None:
         return "no bias of positions is added before a softmax"
     if not (c.left_only(evidence) or _content_is_silent(evidence)):
         return "what stands in the pads matters"
@@ -117,7 +118,10 @@ def blocks(evidence: Evidence) -> Match | str:
         OperationKind.ROUTING,
     )
     strided = evidence.site.kind is OperationKind.CONVOLUTION and strides(evidence.site)
-    reason = None if strided else c.is_a(evidence, "a grouping of positions", *kinds)
+    pattern = evidence.site.kind is OperationKind.ELEMENTWISE and any(
+        f.shape_only and len(f.sequence_axes) > 1 for f in evidence.input_facts
+    )
+    reason = None if strided or pattern else c.is_a(evidence, "a grouping of positions", *kinds)
     if reason:
         return reason
     follows = evidence.downstream[:1]
@@ -146,11 +150,14 @@ def _not_by_column(evidence: Evidence) -> str | None:
     return None if _position_operand(evidence) is not None else "none of its operands is a position or a table of them"
 
 
-def _position_operand(evidence: Evidence) -> TensorFacts | None:
-    """The operand that depends on columns alone: computed from sizes, or a constant as long as the sequence."""
+def _position_operand(evidence: Evidence, patterns: bool = False) -> TensorFacts | None:
+    """The operand that depends on columns alone: computed from sizes, or a constant as long as the sequence.
+
+    ``patterns`` takes what relates two columns as well: biases, windows, blocks.
+    """
     looks_up = evidence.site.kind in LOOKUPS
     for facts in evidence.input_facts:
-        if facts.shape_only and (facts.sequence_axes or looks_up):
+        if facts.shape_only and (len(facts.sequence_axes) == 1 or looks_up or patterns):
             return facts
         if facts.constant and not looks_up and (facts.sequence_axes or len(facts.shape) >= 2):
             return facts

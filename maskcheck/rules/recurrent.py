@@ -28,12 +28,13 @@ def outer_mask_missing(evidence: Evidence) -> Match | str:
 
 
 def lengths_with_left_padding(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    packs = c.named(evidence.site, "packpadded", "padpacked")
+    reason = None if packs else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
     if not c.left_only(evidence):
         return "right padding leaks as well"
-    if not has_lengths(evidence):
+    if not packs and not has_lengths(evidence):
         return "the layer receives no lengths"
     return Match(
         f"{evidence.site.operation} is told lengths, which mean the first steps: with left padding those are the pads."
@@ -132,9 +133,7 @@ def final_state(evidence: Evidence) -> Match | str:
 
 def reversed_scan(evidence: Evidence) -> Match | str:
     site = evidence.site
-    flips = site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and (
-        c.named(site, "flip", "reverse") or _negative_step(evidence)
-    )
+    flips = site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and _reverses(site)
     scans = site.kind is OperationKind.SCAN and (runs_backward(evidence) or evidence.spread is Spread.START)
     if not flips and not scans:
         return f"{site.operation} does not run from the end"
@@ -195,13 +194,26 @@ def runs_backward(evidence: Evidence) -> bool:
         return True
     if c.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
         return True
-    if any(c.named(s, "flip", "reverse") and c.reads(site, s) for s in evidence.upstream):
+    if _reads_reversed(evidence):
         return True
     # A forward layer with right padding is right at every real step; an error that grows towards the start is not its.
     return evidence.spread is Spread.START and TwinKind.SIDE is not evidence.twin
 
 
-def _negative_step(evidence: Evidence) -> bool:
-    step = c.attribute(evidence.site, "steps", "step")
+def _reads_reversed(evidence: Evidence) -> bool:
+    """Whether what the origin reads was turned round right before it."""
+    makers = {key: s for s in evidence.upstream for key in s.outputs}
+    stack = list(evidence.site.inputs)
+    while stack:
+        maker = makers.get(stack.pop())
+        if maker is not None and _reverses(maker):
+            return True
+        if maker is not None and maker.kind is OperationKind.LAYOUT:
+            stack += maker.inputs
+    return False
+
+
+def _reverses(site: Site) -> bool:
+    step = c.attribute(site, "steps", "step")
     values = step if isinstance(step, list | tuple) else (step,)
-    return any(isinstance(v, int) and v < 0 for v in values)
+    return c.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)

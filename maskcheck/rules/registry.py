@@ -76,6 +76,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC502", normalization.layer_norm),
     ("MC504", normalization.standardisation),
     ("MC111", pooling.gate),
+    ("MC304", recurrent.lengths_with_left_padding),
     ("MC606", positional.blocks),
     ("MC112", pooling.window),
     ("MC102", pooling.masked_sum_padded_length),
@@ -90,7 +91,6 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC107", pooling.index_from_ids),
     ("MC108", pooling.first_position),
     # Recurrence.
-    ("MC304", recurrent.lengths_with_left_padding),
     ("MC308", recurrent.through_left_padding),
     ("MC309", recurrent.outer_mask_missing),
     ("MC303", recurrent.zeroed_not_skipped),

@@ -181,7 +181,8 @@ class Recorder:
         given = [t for n, v in everything.items() if _is_mask(n) for t in tensors_in(v)]
         data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
         beside = tuple(mask_of(t) for t in data)
-        passage = Passage(layer, tuple(data), beside, tuple(given), any(map(_is_mask, names)), args, kwargs)
+        accepts = any(map(_is_mask, _reading(layer, names)))
+        passage = Passage(layer, tuple(data), beside, tuple(given), accepts, args, kwargs)
         if self._diary is not None:
             self._diary.meet(passage)
         return passage
@@ -212,6 +213,13 @@ def _masks_read(passage: Passage, kind: OperationKind) -> tuple[Any, ...]:
     if not passage.used:
         return ()
     return passage.beside[1:] if kind is OperationKind.ATTENTION and len(passage.data) > 1 else passage.beside
+
+
+def _reading(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments that reach the computation: a Lambda takes a mask whether or not its function can be given one."""
+    if type(layer).__name__ != "Lambda":
+        return names
+    return tuple(inspect.signature(layer.function).parameters)
 
 
 def _is_mask(name: str) -> bool:

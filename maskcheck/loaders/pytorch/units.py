@@ -12,7 +12,7 @@ from maskcheck.loaders.pytorch.kinds import base_name
 
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 ATTENTION = "scaled_dot_product_attention"
-UNITS = RECURRENT | {ATTENTION, "matmul", "rmatmul", "linear", "einsum", "instance_norm"}
+UNITS = RECURRENT | {ATTENTION, "matmul", "rmatmul", "linear", "einsum", "instance_norm", "pad_packed_sequence"}
 """Names of the functions recorded whole."""
 
 _SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")

@@ -10,6 +10,8 @@ from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.explain.dirt import State, TensorState
 
+_FAINT = 1e-4
+"""Standard deviations below which a difference is near rounding, and need not stay above it all the way."""
 _MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 
 
@@ -103,16 +105,35 @@ def origins(
         gaps = [found[k].gap for k in site.outputs if k in live and k in found and found[k].state is State.DIRTY]
         if not gaps:
             continue
-        dirty, interval = _explained(graph, found, site, patched)
+        dirty, interval = _explained(graph, found, site, patched, faint=max(gaps) < _FAINT)
         if not dirty:
-            result.append(Origin(site, max(gaps), interval))
-    return result
+            turning = _turning(graph, found, site)
+            result.append(Origin(site, max(gaps), interval) if turning is None else Origin(turning, max(gaps)))
+    return list({origin.site.name: origin for origin in result}.values())
+
+
+def _turning(graph: Graph, found: Mapping[str, TensorState], site: Site) -> Site | None:
+    """The site that moved one of two sequences, which meet here, to the other end of the row."""
+    read = [k for k in site.inputs if k in found and found[k].state is State.CLEAN]
+    turned = [k for k in read if found[k].mode.mirrored]
+    if not turned or len(turned) == len(read):
+        return None
+    maker = graph.maker.get(turned[0])
+    while maker is not None:
+        before = next((k for k in maker.inputs if k in found and found[k].mode.mirrored), None)
+        if before is None:
+            return maker
+        maker = graph.maker.get(before)
+    return None
 
 
 def _explained(
-    graph: Graph, found: Mapping[str, TensorState], site: Site, patched: Collection[str]
+    graph: Graph, found: Mapping[str, TensorState], site: Site, patched: Collection[str], faint: bool
 ) -> tuple[bool, tuple[Site, ...]]:
-    """Whether some input is dirty, looking through opaque tensors to what they were made from."""
+    """Whether some input is dirty, looking through opaque tensors to what they were made from.
+
+    A ``faint`` difference may have passed below the noise of the tensors in between.
+    """
     seen: set[str] = set()
     passed: dict[str, Site] = {}
     stack = list(site.inputs)
@@ -127,6 +148,8 @@ def _explained(
         if state is State.OPAQUE and (maker := graph.maker.get(key)) is not None:
             passed[maker.name] = maker
             stack.extend(maker.inputs)
+        elif faint and key in found and found[key].gap > 0.0 and key in graph.maker:
+            stack.extend(graph.maker[key].inputs)
     return False, tuple(reversed(passed.values()))
 
 

@@ -13,7 +13,7 @@ from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
-from maskcheck.probe.explain.align import Axes, View, cut, guess, learn
+from maskcheck.probe.explain.align import Axes, Mode, View, cut, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
 from maskcheck.probe.explain.origins import Graph, pure_masks
 from maskcheck.probe.layout import Fill, Padding
@@ -78,6 +78,11 @@ class Session:
         own = cut(value, replace(axes, batch=axes.batch[:1]), view, self.states[key].mode, self.alignment.ratio)
         return value if own is None else own
 
+    def _mode(self, key: str) -> Mode:
+        """How to lay clean values into a tensor: where they belong, also where it is clean at the other end only."""
+        state = self.states[key]
+        return replace(state.mode, mirrored=False) if state.state is State.CLEAN else state.mode
+
     def floating(self, site: Site) -> bool:
         """Whether a site makes values rather than indices, counts or masks."""
         made = [self.twin.tensors[k] for k in site.outputs if k in self.twin.tensors]
@@ -113,7 +118,7 @@ class Session:
             for key in site.outputs:
                 if key in self.live and key in self.twin.tensors and key in self.reference.tensors:
                     value = np.ascontiguousarray(self.reference.tensors[key]).copy()
-                    parts = self.alignment.parts(key, value, self.twin.tensors[key], self.states[key].mode)
+                    parts = self.alignment.parts(key, value, self.twin.tensors[key], self._mode(key))
                     if parts is not None and np.shares_memory(parts[0], value):
                         parts[0][...] = parts[1]
                         patches[key] = value
@@ -150,7 +155,7 @@ class Session:
         value = np.ascontiguousarray(run.tensors[key]).copy()
         if neutral_pads:
             self._own_row(key, value)[...] = 0
-        parts = self.alignment.parts(key, self.reference.tensors[key], value, self.states[key].mode)
+        parts = self.alignment.parts(key, self.reference.tensors[key], value, self._mode(key))
         if parts is None:
             return None
         clean, region = parts

@@ -180,11 +180,10 @@ def _differentiate(telling: _Telling, bench: Bench, base: Ground) -> None:
 
 
 def _rare(telling: _Telling, bench: Bench) -> None:
-    """Look at many more rows where noise at pads reaches the answers and no padding has shown it yet."""
-    poked = any(
-        r.twin is TwinKind.POKE and r.status is Status.LEAKY and r.domain == bench.domain for r in telling.passport
-    )
-    if not poked or _leaks(telling, bench.domain):
+    """Look at many more rows where what pads hold reaches the answers and no padding has shown it yet."""
+    rows = [*telling.passport, *(o.row for o in telling.battery.observations)]
+    leaky = {r.twin for r in rows if r.status is Status.LEAKY and r.domain == bench.domain}
+    if not leaky & {TwinKind.POKE, TwinKind.CONTENT} or TwinKind.LENGTH in leaky:
         return
     seen = length.rare(bench)
     if seen is None or seen.pair is None:

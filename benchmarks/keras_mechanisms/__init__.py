@@ -1,0 +1,1 @@
+"""The mechanisms as Keras users write them, leaky and mended, in two architectures each."""

@@ -1,0 +1,106 @@
+"""One case: what the plain test says, what the audit says, and whether they agree."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.keras_mechanisms.cases import LENGTH, Case, build, inputs, padded
+
+LEAK, FLOAT32 = 1e-8, 1e-6
+"""Standard deviations, in float64, from which padding leaks, and from which float32 can show it."""
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """The result as plain data; a crash is a result too."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")
+    size = difference(case)
+    leaky = size > LEAK
+    found: dict[str, Any] = {
+        "name": case.name,
+        "model": case.host,
+        "family": case.pair.id.split("-")[0],
+        "condition": case.condition,
+        "framework": "keras",
+        "leaky": leaky,
+        "difference": size,
+        "undecided": LEAK < size < FLOAT32,
+        "faults": [case.pair.id] if leaky else [],
+        "expected": [case.pair.origin or "pool"] if leaky else [],
+    }
+    started = time.perf_counter()
+    try:
+        found |= _compared(case, _audited(case))
+    except Exception:
+        found |= {"outcome": "crash", "reason": traceback.format_exc()[-1500:]}
+    return {**found, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def difference(case: Case) -> float:
+    """max|padded - unpadded| in float64 over 64 rows and several numbers of pads, in standard deviations.
+
+    Where the length is fixed: the same row with its pads behind and, as far as that is allowed, one place earlier.
+    """
+    model, rows = build(case, "float64"), inputs(case, 64)
+    rows = rows.astype("float64") if rows.dtype.kind == "f" else rows
+    plain = np.asarray(model.predict(rows, verbose=0))
+    if case.pair.fixed:
+        real = rows[:, :LENGTH]
+        twins = [padded(real, 3, front) for front in (1, 3)]
+    else:
+        twins = [padded(rows, pads) for pads in (1, 2, 5, 8)]
+    return max(float(np.abs(np.asarray(model.predict(t, verbose=0)) - plain).max()) for t in twins) / float(plain.std())
+
+
+def _audited(case: Case) -> Any:
+    import maskcheck
+
+    model = build(case)
+    if case.condition == "live":
+        return maskcheck.audit(model).model
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return maskcheck.audit(path).model
+
+
+def _compared(case: Case, report: Any) -> dict[str, Any]:
+    errors = [f for f in report.findings if f.severity.value == "error"]
+    wanted = (case.pair.origin or "pool").split()
+    named: dict[str, str] = {}
+    for finding in errors:
+        named.setdefault(_matched(finding.site, wanted), finding.rule)
+    related = sorted({_matched(site, wanted) for f in errors for site in f.related})
+    causes = {f.root_cause.site.name for f in errors if f.root_cause and f.root_cause.site}
+    rule = next((named[w] for w in wanted if w in named), None)
+    blamed = not case.pair.cause or any(_called(name, case.pair.cause) for name in causes)
+    return {
+        "outcome": report.outcome.value,
+        "reason": report.reason,
+        "lines": named,
+        "related": related,
+        "right": bool(named) and set(named) <= set(wanted),
+        "root_causes": sorted(causes),
+        "causes": {case.pair.id: rule},
+        "causes_right": int(rule in case.pair.rules and blamed),
+    }
+
+
+def _matched(site: Any, wanted: list[str]) -> str:
+    """The wanted name that a site goes by, else its own."""
+    names = [site.name, site.module or ""] if site is not None else [""]
+    return next((w for w in wanted for name in names if _called(name, w)), names[0])
+
+
+def _called(name: str, wanted: str) -> bool:
+    """``softmax``, ``softmax_2``, ``it/cell`` and ``outer/it`` go by ``softmax`` and ``it``."""
+    return any(part == wanted or (part.rsplit("_", 1)[0] == wanted and part[-1].isdigit()) for part in name.split("/"))

@@ -33,6 +33,9 @@ def apply(model: ModelReport, policy: Policy, baseline: Baseline | None = None) 
 
 
 def _pardon(model: ModelReport, finding: Finding, policy: Policy, baseline: Baseline | None) -> Accepted | None:
+    passed_over = policy.selection.reason(finding.rule)
+    if passed_over is not None:
+        return Accepted(finding, passed_over, "the command line")
     ignored = next((i for i in policy.ignores if i.matches(finding)), None)
     if ignored is not None:
         return Accepted(finding, ignored.reason, policy.source)

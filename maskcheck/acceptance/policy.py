@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from maskcheck.core.report import Finding
+from maskcheck.core.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class Ignore:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What is accepted of one model. ``max_difference`` is in standard deviations, ``max_influence`` in real tokens;
-    a finding within every threshold that is set is accepted. ``source`` is the file that says all this.
+    a finding within every threshold that is set is accepted. ``source`` is the file that says all this; ``selection``
+    comes from the command line.
     """
 
     ignores: tuple[Ignore, ...] = ()
     max_difference: float | None = None
     max_influence: float | None = None
     source: str = ""
+    selection: Selection = field(default_factory=Selection)
 
     def reason(self, finding: Finding) -> str | None:
         """Return why the finding is accepted, or ``None`` where it is not."""

@@ -29,6 +29,7 @@ from maskcheck.report.rendering import ENDINGS
 
 if TYPE_CHECKING:
     from maskcheck.core.report import Report
+    from maskcheck.core.selection import Selection
 
 WITH_TEXTS = ("html", "sarif")
 
@@ -78,6 +79,8 @@ WITH_TEXTS = ("html", "sarif")
     help="The loss of a PyTorch module, of its outputs and labels, for --training; also PATH.py:FUNCTION.",
 )
 @click.option("--no-explain", is_flag=True, help="Stop at the verdict; name no layers.")
+@click.option("--select", multiple=True, metavar="CODE,...", help="Rules that count, by code or its beginning: MC1.")
+@click.option("--ignore", multiple=True, metavar="CODE,...", help="Rules that do not count; the longer code wins.")
 @click.option("--baseline", type=click.Path(), metavar="FILE", help="Known findings, which do not gate.")
 @click.option("--strict-baseline", is_flag=True, help="Fail too when something accepted is found no more.")
 @click.option("--github/--no-github", default=True, help="Annotate the run and its summary in GitHub Actions.")
@@ -98,14 +101,23 @@ def audit(
     models = chosen_models(ctx, models, config)
     known = flags["baseline"] or config.baseline
     baseline = acceptance.read(known) if known else None
+    selection = _selection(flags["select"], flags["ignore"])
     settings = [settings_for(ctx, flags, config, path) for path in models]
     verbosity = flags["verbose"] - flags["quiet"]
-    report = accept(run(models, settings, quiet=verbosity < 0), config, baseline)
+    report = accept(run(models, settings, quiet=verbosity < 0), config, baseline, selection)
     report = dataclasses.replace(report, flags=flags_given(ctx))
     _deliver(report, targets, flags["color"], verbosity, github=flags["github"] and format_ == "auto")
     code = exit_code(report, settings[0].fail_on)
     stale = any(model.stale for model in report.models)
     ctx.exit(LEAK if not code and stale and flags["strict_baseline"] else code)
+
+
+def _selection(select: Sequence[str], ignore: Sequence[str]) -> Selection:
+    from maskcheck.core.selection import Selection, prefixes
+    from maskcheck.rules import all_rules
+
+    codes = [rule.code for rule in all_rules()] if select or ignore else []
+    return Selection(prefixes(select, codes, "--select"), prefixes(ignore, codes, "--ignore"))
 
 
 def _targets(choice: str, outputs: Sequence[Path]) -> list[tuple[Path | None, str]]:

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--format", "format_", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option("--select", multiple=True, metavar="CODE,...", help="Only these, by code or its beginning: MC1.")
+@click.option("--ignore", multiple=True, metavar="CODE,...", help="All but these.")
 @display_options
-def rules(format_: str, **flags: Any) -> None:
+def rules(format_: str, select: tuple[str, ...], ignore: tuple[str, ...], **flags: Any) -> None:
     """List every kind of leak that has a name."""
+    from maskcheck.core.selection import Selection, prefixes
     from maskcheck.report import rule_view
     from maskcheck.rules import all_rules
 
+    codes = [rule.code for rule in all_rules()]
+    selection = Selection(prefixes(select, codes, "--select"), prefixes(ignore, codes, "--ignore"))
+    listed = [rule for rule in all_rules() if selection.reason(rule.code) is None]
     if format_ == "json":
-        emit(rule_view.render_rules_json(all_rules()))
+        emit(rule_view.render_rules_json(listed))
     else:
-        emit(rule_view.render_list(all_rules(), rendering(flags["color"], 0)))
+        emit(rule_view.render_list(listed, rendering(flags["color"], 0)))
 
 
 @click.command()

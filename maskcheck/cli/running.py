@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maskcheck.acceptance import Baseline
     from maskcheck.config import Config
     from maskcheck.core.report import ModelReport, Report
+    from maskcheck.core.selection import Selection
     from maskcheck.core.settings import Settings
 
 _SILENT = frozenset(
@@ -123,12 +124,18 @@ def run(models: Sequence[str], settings: Sequence[Settings], quiet: bool) -> Rep
     return dataclasses.replace(reports[0], models=tuple(everything))
 
 
-def accept(report: Report, config: Config, baseline: Baseline | None) -> Report:
-    """Set apart the findings that the configuration or the baseline accepts."""
-    from maskcheck.acceptance import apply
+def accept(report: Report, config: Config, baseline: Baseline | None, selection: Selection | None = None) -> Report:
+    """Set apart the findings that the command line, the configuration or the baseline accepts."""
+    from maskcheck import acceptance
+    from maskcheck.core.selection import Selection
 
-    models = tuple(apply(model, config.policy(model.path), baseline) for model in report.models)
-    return dataclasses.replace(report, models=models)
+    chosen = selection or Selection()
+
+    def judged(model: ModelReport) -> ModelReport:
+        policy = dataclasses.replace(config.policy(model.path), selection=chosen)
+        return acceptance.apply(model, policy, baseline)
+
+    return dataclasses.replace(report, models=tuple(map(judged, report.models)))
 
 
 def tell_failures(report: Report) -> None:

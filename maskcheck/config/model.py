@@ -43,7 +43,8 @@ class Config:
         tables = self._tables(path)
         ignores = tuple(ignore for table in tables for ignore in table.ignores)
         thresholds = {key: value for table in tables for key, value in table.thresholds.items()}
-        return Policy(ignores, source=self.source, **thresholds)
+        limits = (thresholds.get("max_difference"), thresholds.get("max_influence"))
+        return Policy(ignores, *limits, source=self.source)
 
     def paths(self) -> list[str]:
         """Return every file that a pattern of a model table fits, relative to where the user is, in order."""

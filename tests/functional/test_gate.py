@@ -131,6 +131,25 @@ def test_ignores_with_a_reason(fake: FakeAudit) -> None:
     assert result.exit_code == 0 and "by design, see docs" in result.stdout
 
 
+def test_rules_are_selected_and_ignored_by_prefix(fake: FakeAudit) -> None:
+    leaky = "exports/leaky.onnx"
+    ignored = run("audit", leaky, "--ignore", "MC1")
+    assert ignored.exit_code == 0 and "--ignore MC1" in ignored.stdout
+    assert run("audit", leaky, "--ignore", "MC2,MC3").exit_code == 1
+    assert run("audit", leaky, "--select", "MC2").exit_code == 0
+    assert run("audit", leaky, "--select", "MC1").exit_code == 1
+    assert run("audit", leaky, "--select", "mc1", "--ignore", "MC101").exit_code == 0, "the longer prefix decides"
+    assert run("audit", leaky, "--select", "MC101", "--ignore", "MC1").exit_code == 1
+    refused = run("audit", leaky, "--ignore", "pooling")
+    assert refused.exit_code == 2 and "begins so" in refused.stderr
+
+
+def test_rules_are_listed_by_prefix() -> None:
+    listed = run("rules", "--select", "MC8").stdout
+    assert "MC801" in listed and "MC101" not in listed
+    assert "MC802" not in run("rules", "--select", "MC8", "--ignore", "MC802").stdout
+
+
 def test_stale_entries_are_listed_and_fail_where_asked(fake: FakeAudit) -> None:
     run("baseline", "exports/leaky.onnx")
     fake.models["leaky"] = dataclasses.replace(sample.CLEAN)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
@@ -31,6 +30,7 @@ SCENES: dict[str, tuple[tuple[str, int], ...]] = {
     "beside a longer one": (("a", 0), ("d", 3), ("e", -2)),
     "beside an empty one": (("a", 0), ("b", 0), ("c", -99)),
     "told apart": (("a", 0), ("b", 0), ("c", 0)),
+    "another text": (("g", 0), ("b", 0), ("c", 0)),
 }
 """The rows of each scene and how much longer than the first each is. The first row is the one that is compared."""
 
@@ -44,8 +44,9 @@ TWINS = {
     "empty": ("padded", "beside an empty one"),
     "repeat": ("bare", "bare"),
     "token": ("bare", "told apart"),
+    "text": ("bare", "another text"),
 }
-"""Pairs of scenes whose first rows deserve the same answer; in the last one, whose first rows do not."""
+"""Pairs of scenes whose first rows deserve the same answer; in the last two, whose first rows do not."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Case:
     """Names that this rule's snippets need besides the usual ones, or with another value."""
     read: Callable[[Names], torch.Tensor] | None = None
     """Takes the answer from the executed names; without it, it is the last name that the snippet assigns."""
+    reads_text: bool = True
+    """Whether the mended answer is another one for another text; else it is made of lengths alone."""
     real: int = 7
     pads: int = 3
     filler: int = PAD
@@ -113,7 +116,7 @@ def _answer(snippet: str, case: Case, scene: str, seed: int) -> torch.Tensor:
 
 def _names(case: Case, scene: str) -> Names:
     rows = {name: max(case.real + more, 0) for name, more in SCENES[scene]}
-    time = case.real + (0 if scene in ("bare", "beside others", "told apart") else case.pads)
+    time = case.real + (0 if scene in ("bare", "beside others", "told apart", "another text") else case.pads)
     hidden = torch.empty(len(rows), time, WIDTH)
     ids = torch.full((len(rows), time), case.filler)
     mask = torch.zeros(len(rows), time, dtype=torch.long)
@@ -179,8 +182,6 @@ def _modules() -> Names:
         "torch": torch,
         "nn": nn,
         "F": F,
-        "math": math,
-        "np": np,
         "onnx": onnx,
         "dim": WIDTH,
         "d_model": WIDTH,

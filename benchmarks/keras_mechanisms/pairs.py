@@ -377,8 +377,17 @@ PAIRS = (
         "last of zeros",
         ("MC305", "MC105"),
         lambda k, x, m: k.layers.LSTM(WIDTH, return_sequences=True, zero_output_for_mask=True)(x)[:, -1],
-        lambda k, x, m: k.layers.LSTM(WIDTH, zero_output_for_mask=True)(x),
+        lambda k, x, m: k.layers.LSTM(WIDTH)(x),
         "get_item",
+        tail=NOTHING,
+    ),
+    Pair(
+        "RNN-04",
+        "state of zeros",
+        ("MC305",),
+        lambda k, x, m: k.layers.LSTM(WIDTH, zero_output_for_mask=True, name="it")(x),
+        lambda k, x, m: k.layers.LSTM(WIDTH)(x),
+        "it",
         tail=NOTHING,
     ),
     Pair(
@@ -429,8 +438,8 @@ PAIRS = (
         "NORM-04",
         "standardised over time",
         ("MC504",),
-        lambda k, x, m: x - k.ops.mean(x, axis=1, keepdims=True),
-        lambda k, x, m: x - k.ops.expand_dims(masked_mean(k, x, m), 1),
+        lambda k, x, m: k.ops.tanh(x - k.ops.mean(x, axis=1, keepdims=True)),
+        lambda k, x, m: k.ops.tanh(x - k.ops.expand_dims(masked_mean(k, x, m), 1)),
         "mean",
         tail=GIVEN,
     ),
@@ -455,7 +464,7 @@ PAIRS = (
     Pair(
         "MIX-04",
         "clusters",
-        ("MC924",),
+        ("MC924", "MC215"),  # the softmax is inside the Dense layer
         lambda k, x, m: clustered(k, x, k.layers.Dense(3, activation="softmax")(x)),
         lambda k, x, m: clustered(k, x, k.layers.Dense(3, activation="softmax")(x) * keep(k, m)),
         "matmul",

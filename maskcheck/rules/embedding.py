@@ -39,6 +39,8 @@ def masking_value(evidence: Evidence) -> Match | str:
         return "the model does not find its pads by comparing features with a value"
     if c.left_only(evidence) or c.mates_only(evidence):
         return "right padding is clean"
+    if any(evidence.variants.get(f"length/{name}", 0.0) > 0.0 for name in ("right", "left", "alone", "long")):
+        return "pads that hold the value leak as well"
     if static.joined_static(evidence, static.MASK_DROPPED):
         return "the pads were recognised, and the mask was lost later"
     return Match(
@@ -56,9 +58,12 @@ def side_from_ids(evidence: Evidence) -> Match | str:
         return "the other padding side is not known to be clean"
     if any(d.fixed for d in evidence.contract.dimensions.values()):
         return "the length is fixed, so that padding on one side was only compared with padding on the other"
-    reads_ids = (OperationKind.INDEX, OperationKind.EMBEDDING)
-    if not c.mask_reaches(evidence) and evidence.site.kind not in reads_ids:
-        return "nothing derived from the ids enters here"
+    kinds = (OperationKind.ELEMENTWISE, OperationKind.INDEX, OperationKind.EMBEDDING)
+    reason = c.is_a(evidence, "a place where masks or positions are made", *kinds)
+    if reason:
+        return reason
+    if not all(f.mask_reaches for f in c.data_inputs(evidence)[evidence.site.kind is OperationKind.INDEX :]):
+        return "something else than what is derived from the ids enters here"
     side = c.usual_side(evidence).value
     return Match(
         f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "

@@ -68,6 +68,12 @@ def rows_out_of_order(evidence: Evidence) -> Match | str:
 
 
 def zero_filled_last_step(evidence: Evidence) -> Match | str:
+    zeros = c.attribute(evidence.site, "zero_output_for_mask") is True
+    if zeros and evidence.site.kind is OperationKind.RECURRENT and not c.keeps_sequence(evidence):
+        return Match(
+            f"{evidence.site.operation} hands out zeros at masked steps, and its last output is one of them in every "
+            "row that is padded behind."
+        )
     reason = c.is_a(evidence, "an index", OperationKind.INDEX)
     if reason:
         return reason

@@ -14,6 +14,7 @@ _NAMES = (
         "mask_value",
         "return_sequences",
         "go_backwards",
+        "zero_output_for_mask",
         "num_heads",
         "keepdims",
     ),

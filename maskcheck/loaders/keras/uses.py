@@ -85,11 +85,14 @@ class Uses:
             else:
                 self._add(name, UseKind.OTHER, site, None)
 
-    def other(self, site: Site) -> None:
-        """Enter a call of whose inside nothing is known."""
+    def other(self, site: Site, operands: tuple[Any, ...], ledger: Ledger) -> None:
+        """Enter an operation of Keras that was called as a whole, between layers."""
+        value = _constant(list(operands), ledger) if site.operation in _EQUALITY else None
         for key in site.inputs if site.operation not in SIZES else ():
             if key in self._views and site.operation in _KEEPS:
                 self._views[site.outputs[0]] = self._views[key]
+            elif key in self._views and value is not None:
+                self._add(self._views[key], UseKind.COMPARE, site, value)
             elif key in self._views:
                 self._add(self._views[key], UseKind.OTHER, site, None)
 

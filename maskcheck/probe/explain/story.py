@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import Model
 from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import OperationKind, Site, Trace
 from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
-from maskcheck.probe.explain.align import View
+from maskcheck.probe.explain.align import Axes, View
 from maskcheck.probe.explain.attention import maps
 from maskcheck.probe.explain.gather import evidence
 from maskcheck.probe.explain.leakmap import SiteState, clean_map, leak_map
@@ -26,7 +27,7 @@ from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, op
 from maskcheck.probe.explain.slopes import slopes
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Answers, Call, split_rows
-from maskcheck.probe.twins import length, sides
+from maskcheck.probe.twins import length, precision, sides
 from maskcheck.probe.twins.bench import Bench
 
 _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
@@ -86,9 +87,13 @@ def tell(
     pairs = _chosen(battery)
     try:
         _look_inside(telling)
-        for i, (observation, pair) in enumerate(pairs):
-            progress(f"explaining the {pair.twin.value} leak", i / len(pairs))
-            _explain(telling, observation, pair)
+        with precision.single(model, wanted=bool(pairs)) as wide:
+            for i, (observation, pair) in enumerate(pairs):
+                progress(f"explaining the {pair.twin.value} leak", i / len(pairs))
+                if not (
+                    wide is not None and _with(telling, wide, lambda o=observation, p=pair: _explain(telling, o, p))
+                ):
+                    _explain(telling, observation, pair, last=True)
     except (TraceError, RunError) as error:
         telling.notes.append(f"The explanation is incomplete: {error.message}")
     return Story(
@@ -150,7 +155,7 @@ def _look_inside(telling: _Telling) -> None:
             telling.sites = clean_map(base.long)
             _check_agreement(telling, bench, base)
         _unfused(telling, bench, base)
-        _rare(telling, bench)
+        _rare(telling, bench, base, axes)
 
 
 def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
@@ -179,18 +184,53 @@ def _differentiate(telling: _Telling, bench: Bench, base: Ground) -> None:
         telling.notes.append(f"Gradients see an influence that no twin showed: {row.reason}.")
 
 
-def _rare(telling: _Telling, bench: Bench) -> None:
-    """Look at many more rows where what pads hold reaches the answers and no padding has shown it yet."""
+def _rare(telling: _Telling, bench: Bench, base: Ground, axes: Mapping[str, Axes | None]) -> None:
+    """Look at many more rows where what pads hold reaches the answers, or a maximum over time is taken, and no padding
+    has shown it yet: some contents lose against pads and others never.
+    """
     rows = [*telling.passport, *(o.row for o in telling.battery.observations)]
     leaky = {r.twin for r in rows if r.status is Status.LEAKY and r.domain == bench.domain}
-    if not leaky & {TwinKind.POKE, TwinKind.CONTENT} or TwinKind.LENGTH in leaky:
+    suspected = bool(leaky & {TwinKind.POKE, TwinKind.CONTENT}) or _takes_maximum(base, axes)
+    if not suspected or TwinKind.LENGTH in leaky:
         return
+    if _seen_rarely(telling, bench):
+        return
+    with precision.widened(bench) as wide:  # the rounding of half precision hides what few rows lose
+        if wide is None:
+            return
+        _with(telling, wide.model, lambda: _seen_rarely(telling, wide, ", in float32"))
+
+
+def _with(telling: _Telling, model: Model, step: Callable[[], bool]) -> bool:
+    """Take a step with another model: half precision is explained in single, whose rounding hides no origin."""
+    deployed, telling.model = telling.model, model
+    telling.grounds.clear()
+    try:
+        return step()
+    finally:
+        telling.model = deployed
+        telling.grounds.clear()
+
+
+def _seen_rarely(telling: _Telling, bench: Bench, where: str = "") -> bool:
+    """Whether many more rows show a leak, which then is explained."""
     seen = length.rare(bench)
     if seen is None or seen.pair is None:
-        return
+        return False
+    pair, seen = seen.pair, replace(seen, row=replace(seen.row, reason=f"{seen.row.reason}{where}"))
     telling.passport.append(seen.row)
     telling.battery = replace(telling.battery, observations=(*telling.battery.observations, seen))
-    _explain(telling, seen, seen.pair)
+    return _explain(telling, seen, pair, last=True)
+
+
+def _takes_maximum(base: Ground, axes: Mapping[str, Axes | None]) -> bool:
+    """Whether a maximum over the sequence is among the operations: what wins there depends on the content."""
+    for site in base.long.sites:
+        known = next((a for k in site.inputs if (a := axes.get(k)) is not None and a.sequence), None)
+        made = next((a for k in site.outputs if (a := axes.get(k)) is not None), None)
+        if site.kind is OperationKind.REDUCE_MAX and known is not None and made is not None and not made.sequence:
+            return True
+    return False
 
 
 def _unfused(telling: _Telling, bench: Bench, base: Ground) -> None:
@@ -232,13 +272,14 @@ def _rows(telling: _Telling, bench: Bench, trace: Trace, call: Call) -> Answers:
     return bench.runner.valid_parts(split, call)
 
 
-def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
+def _explain(telling: _Telling, observation: Observation, pair: Pair, *, last: bool = False) -> bool:
+    """Explain one pair; whether it could be done. Where this was the ``last`` try, a note says that it could not."""
     leaking = _leaking_outputs(observation)
     base = _ground(telling, pair)
     session = _open(telling, pair, base, leaking)
     if session is None:
-        telling.notes.append(_unseen(pair))
-        return
+        telling.notes += [_unseen(pair)] if last else []
+        return False
     gating = observation.row.gating
     first = origins(session.graph, session.states, session.live)
     known = [o for o in first if o.site.name in telling.items or _is_related(telling, o.site.name)]
@@ -246,10 +287,11 @@ def _explain(telling: _Telling, observation: Observation, pair: Pair) -> None:
         _extend(telling, origin.site.name, pair.twin, origin.gap)
     # A second origin may hide behind the first in this twin too; with only one known there is nothing to tell apart.
     if first and len(known) == len(first) == len(telling.items) and not gating:
-        return
+        return True
     quick = pair.twin is TwinKind.SIDE and not gating
     found = Explanation(tuple(Group(o) for o in first[:3]), None, session.states) if quick else explain(session)
     _remember(telling, session, found, leaking, gating)
+    return True
 
 
 def _open(telling: _Telling, pair: Pair, base: Ground, leaking: tuple[str, ...]) -> Session | None:

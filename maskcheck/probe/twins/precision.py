@@ -5,12 +5,14 @@ was.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from maskcheck.core.errors import MaskcheckError, RunError
 from maskcheck.core.model import Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.probe.compare import difference
+from maskcheck.probe.noise import HEADROOM, Floor, Noise
 from maskcheck.probe.observe import Observation
 from maskcheck.probe.runner import Runner
 from maskcheck.probe.twins.bench import Bench
@@ -52,6 +54,32 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
         yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
         model.close()
+
+
+@contextmanager
+def single(model: Model, *, wanted: bool = True) -> Iterator[Model | None]:
+    """A half-precision model in float32; ``None`` of others, where no runtime takes it, and where it is not wanted."""
+    wide = None
+    if wanted and model.info.precision in _HALF:
+        with suppress(MaskcheckError):
+            wide = model.recast("float32")
+    try:
+        yield wide
+    finally:
+        if wide is not None:
+            wide.close()
+
+
+@contextmanager
+def widened(bench: Bench) -> Iterator[Bench | None]:
+    """The bench of a half-precision model, run in float32; ``None`` where there is none, and where lengths are fixed."""
+    with single(bench.model, wanted=not bench.plan.fixed) as model:
+        if model is None:
+            yield None
+            return
+        runner = Runner(model, bench.contract)
+        noise = Noise(dict.fromkeys(bench.judge.noise.floors, Floor(0.0, 10 * _VISIBLE / HEADROOM)))
+        yield replace(bench, model=model, runner=runner, judge=replace(bench.judge, runner=runner, noise=noise))
 
 
 def _doubtful(row: PassportRow) -> bool:

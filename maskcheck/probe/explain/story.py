@@ -90,10 +90,9 @@ def tell(
         with precision.single(model, wanted=bool(pairs)) as wide:
             for i, (observation, pair) in enumerate(pairs):
                 progress(f"explaining the {pair.twin.value} leak", i / len(pairs))
-                if not (
-                    wide is not None and _with(telling, wide, lambda o=observation, p=pair: _explain(telling, o, p))
-                ):
-                    _explain(telling, observation, pair, last=True)
+                step = partial(_explain, telling, observation, pair)
+                if wide is None or not _with(telling, wide, step):
+                    step(last=True)
     except (TraceError, RunError) as error:
         telling.notes.append(f"The explanation is incomplete: {error.message}")
     return Story(

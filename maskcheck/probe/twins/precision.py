@@ -72,7 +72,7 @@ def single(model: Model, *, wanted: bool = True) -> Iterator[Model | None]:
 
 @contextmanager
 def widened(bench: Bench) -> Iterator[Bench | None]:
-    """The bench of a half-precision model, run in float32; ``None`` where there is none, and where lengths are fixed."""
+    """The bench of a half-precision model, run in float32; ``None`` where that is not to be had."""
     with single(bench.model, wanted=not bench.plan.fixed) as model:
         if model is None:
             yield None

@@ -73,6 +73,61 @@ def formats(folder: Path) -> Any:
     return found
 
 
+def saved(folder: Path) -> Any:
+    """SavedModels of Keras and of TensorFlow: verdicts, and what one trace of them holds."""
+    import keras
+    import numpy as np
+
+    from maskcheck.core.settings import Settings
+    from maskcheck.loaders.keras.savedmodel import load
+    from tests.loaders import keras_guide, keras_saved, keras_table
+
+    builders = {
+        "clean": keras_guide.functional,
+        "shared": keras_guide.shared,
+        "masking": keras_guide.masking_of_one_length,
+        "flatten": keras_guide.forum_flatten,
+        "unmasked": keras_guide.masking_lost,
+        "attention": keras_table.SILENT["residual"][0],
+        "doubled": keras_saved.doubled,
+        "recurrent": keras_saved.recurrent,
+        "table": keras_saved.table,
+        "table of one length": keras_saved.table_of_one_length,
+        "text": keras_saved.text,
+    }
+    for name, build in builders.items():
+        keras.utils.set_random_seed(3)
+        build(keras).export(folder / name, verbose=False)
+    for name in ("masked", "careless"):
+        keras_saved.save_module(folder / name, name)
+    found = {
+        name: _verdict(folder / name, Settings(samples=2, trust=True)) for name in (*builders, "masked", "careless")
+    }
+    model = load(folder / "attention", Settings(trust=True))
+    ids = {"ids": np.array([[3, 4, 7, 0]], dtype=np.int32)}
+    trace = model.trace(ids)
+    lookup = next(u.site for u in model.uses if u.kind.value == "index")
+    embedded = trace.tensors[lookup]
+    patched = model.trace(ids, patches={lookup: embedded + 1.0}, record=[lookup])
+    (name,) = trace.outputs
+    zeros = np.zeros_like(trace.outputs[name])
+    softmax = next(s for s in trace.sites if s.kind.value == "softmax")
+    found["tracing"] = {
+        "agrees": bool(np.allclose(trace.outputs[name], model.run(ids)[name], atol=1e-6)),
+        "own value kept": bool(np.array_equal(patched.tensors[lookup], embedded)),
+        "readers see the patch": bool(not np.allclose(patched.outputs[name], trace.outputs[name])),
+        "recorded": sorted({lookup, name} ^ set(patched.tensors)) == [],
+        "outputs are patched": bool(np.array_equal(model.trace(ids, {name: zeros}).outputs[name], zeros)),
+        "patches of nothing": _message(lambda: model.trace(ids, {"nothing": zeros})),
+        "uses": [[u.kind.value, u.operation, u.value] for u in model.uses],
+        "weights on pads": float(trace.tensors[softmax.outputs[0]][:, :, :3, 3:].max()),
+        "softmax axis": softmax.attributes["axis"],
+        "untrusted": _message(lambda: load(folder / "attention", Settings())),
+    }
+    model.close()
+    return found
+
+
 def old(folder: Path) -> Any:
     """An .h5 file with what Keras 2 wrote into recurrent layers, inside a wrapper as well."""
     import h5py

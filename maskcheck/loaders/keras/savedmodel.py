@@ -1,8 +1,9 @@
-"""SavedModels: graphs that TensorFlow runs as a whole. They answer, and show nothing of their inside."""
+"""SavedModels: graphs that TensorFlow runs as a whole, and whose inside a flat copy shows where one can be made."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
 from maskcheck.loaders.keras.backend import require_keras, versions
+from maskcheck.loaders.keras.flat.inside import Inside
 
 _SIGNATURES = ("serving_default", "serve")
 
@@ -39,11 +41,22 @@ def load(path: Path, settings: Settings) -> SavedModel:
     name = next((n for n in _SIGNATURES if n in found), next(iter(found), None))
     if name is None:
         raise LoadError(f"{path}: this SavedModel has no signature to call.", hint="Export it with model.export(path).")
-    return SavedModel(path, loaded, found[name])
+    model = SavedModel(path, loaded, found[name])
+    texts = [spec.name for spec in model.inputs if spec.dtype == "string"]
+    if texts:
+        raise LoadError(
+            f"{path}: this SavedModel reads text ({', '.join(texts)}), whose padding is made inside of it.",
+            hint="Export the part that reads numbers, behind the vocabulary.",
+        )
+    return model
 
 
 class SavedModel:
-    """Implements ``maskcheck.core.model.Model``; ``trace`` always raises ``TraceError``."""
+    """Implements ``maskcheck.core.model.Model``.
+
+    ``run`` calls the signature, ``trace`` a copy of it without calls of functions and without variables. Where there is
+    none, as with tables of words, ``trace`` raises ``TraceError``, and nothing is known of how inputs are used.
+    """
 
     def __init__(self, path: Path, loaded: Any, function: Any) -> None:
         self._loaded: Any = loaded  # owns the variables that the function reads
@@ -75,15 +88,12 @@ class SavedModel:
 
     @property
     def uses(self) -> tuple[InputUse, ...]:
-        return ()
+        return self._inside.uses if isinstance(self._inside, Inside) else ()
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Call the signature and return its outputs by name. Raises ``RunError``."""
         tensorflow = import_module("tensorflow")
-        missing = [s.name for s in self._inputs if s.name not in feeds]
-        if missing:
-            raise RunError(f"The model was given the wrong inputs: missing input {', '.join(missing)}.")
-        fed = {s.name: tensorflow.constant(np.asarray(feeds[s.name], dtype=s.dtype)) for s in self._inputs}
+        fed = {name: tensorflow.constant(value) for name, value in self._fed(feeds).items()}
         try:
             return {name: np.asarray(value) for name, value in self._function(**fed).items()}
         except Exception as error:
@@ -92,8 +102,25 @@ class SavedModel:
     def trace(
         self, feeds: Feeds, patches: Mapping[str, Array] | None = None, record: Collection[str] | None = None
     ) -> Trace:
-        """Raise ``TraceError``: the inside of a SavedModel's graph is not observed."""
-        raise TraceError("The inside of a SavedModel cannot be observed; audit the .keras file for layers.")
+        """Run the flat copy; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
+        if isinstance(self._inside, TraceError):
+            raise TraceError(self._inside.message)
+        return self._inside.trace(self._fed(feeds), patches or {}, record)
+
+    @cached_property
+    def _inside(self) -> Inside | TraceError:
+        """The copy, or why there is none."""
+        try:
+            return Inside(self._function, [s.name for s in self._inputs], [s.name for s in self._outputs])
+        except TraceError as error:
+            return error
+
+    def _fed(self, feeds: Feeds) -> dict[str, Array]:
+        """Feeds of the declared types. Raises ``RunError`` for inputs that are missing."""
+        missing = [s.name for s in self._inputs if s.name not in feeds]
+        if missing:
+            raise RunError(f"The model was given the wrong inputs: missing input {', '.join(missing)}.")
+        return {s.name: np.asarray(feeds[s.name], dtype=s.dtype) for s in self._inputs}
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         """The graph's shapes are fixed when it is saved."""
@@ -105,6 +132,8 @@ class SavedModel:
 
     def close(self) -> None:
         """Let go of the graph."""
+        if isinstance(inside := self.__dict__.get("_inside"), Inside):  # made only where it was asked for
+            inside.close()
         self._function = self._loaded = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maskcheck.core.errors import RunError
+from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.report import TwinKind
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
@@ -159,10 +159,19 @@ def _fixed(bench: Bench) -> Iterator[Observation]:
     """
     size = "x".join(str(d.fixed) for d in bench.plan.domain.dimensions)
     gating = bench.gating(TwinKind.LENGTH)
-    found = content.worth_of_pads(bench)
+    try:
+        found = content.worth_of_pads(bench)
+    except TraceError as error:
+        yield bench.untested(TwinKind.LENGTH, "fixed", f"the length is fixed at {size}, and {_lowered(error.message)}")
+        return
     if found is None:
         yield bench.untested(TwinKind.LENGTH, "fixed", f"the length is fixed at {size} and its pads cannot be changed")
         return
     compared, pad_row = found
     reason = f"the length is fixed at {size}: the pads' content was changed instead of their number"
     yield bench.observe(TwinKind.LENGTH, "fixed", compared, gating=gating, reason=reason, pad_row=pad_row)
+
+
+def _lowered(message: str) -> str:
+    """A message as the end of a sentence."""
+    return message[:1].lower() + message[1:].rstrip(".")

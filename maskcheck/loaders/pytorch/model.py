@@ -27,8 +27,11 @@ from maskcheck.loaders.pytorch.signature import Binding, bind
 from maskcheck.loaders.pytorch.training import step as training_step
 from maskcheck.loaders.pytorch.training import targets as training_targets
 from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
+from maskcheck.loaders.pytorch.widening import widened
 
 _LONGEST = 300
+_LARGE = 256 * 2**20
+"""Bytes of weights from which on no second copy of them is made."""
 
 
 class TorchModel:
@@ -153,19 +156,21 @@ class TorchModel:
         return None
 
     def recast(self, precision: str) -> TorchModel | None:
-        """A copy of a module with its floating-point weights in ``precision``; functions are not copied."""
+        """The module computing in ``precision``: a copy of a small one, a large one layer by layer."""
         import torch
 
         if type(self) is not TorchModel or not isinstance(self.target, torch.nn.Module):
             return None
         wide = getattr(torch, precision)
+        large = sum(p.numel() * p.element_size() for p in self.target.parameters()) > _LARGE
+        examples = {n: t.to(wide) if t.is_floating_point() else t for n, t in self._binding.inputs.items()}
         try:
+            if large:
+                return _Widened(self.target, examples, wide, self._extra, self._facts[0], self.inputs)
             copy = deepcopy(self.target).to(wide)
-            examples = {n: t.to(wide) if t.is_floating_point() else t for n, t in self._binding.inputs.items()}
-            found = TorchModel(copy, examples, extra=self._extra, path=self._facts[0], specs=self.inputs)
+            return TorchModel(copy, examples, extra=self._extra, path=self._facts[0], specs=self.inputs)
         except Exception:  # modules that cannot be copied, or that make tensors of a fixed type
             return None
-        return found
 
     def close(self) -> None:
         """Put every module back into the mode it was in."""
@@ -276,6 +281,26 @@ class TorchModel:
             if parameter.is_floating_point():
                 return "bfloat16" if parameter.dtype == torch.bfloat16 else dtype_name(parameter)
         return "float32"
+
+
+class _Widened(TorchModel):
+    """A large module that runs in a wider precision over the weights it has."""
+
+    def __init__(
+        self,
+        target: Any,
+        examples: Mapping[str, Any],
+        wide: Any,
+        extra: Mapping[str, Any],
+        path: str,
+        specs: tuple[TensorSpec, ...],
+    ) -> None:
+        self._wide = wide
+        super().__init__(target, examples, extra=extra, path=path, specs=specs)
+
+    def _run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
+        with widened(self.target, self._wide):
+            return super()._run(tensors)
 
 
 def _title(target: Any) -> str:

@@ -307,7 +307,18 @@ class Recorder:
             self.levels.setdefault(name, Level.CONSTANT)
             self._identities.register(tensor, name, Level.CONSTANT)
             return self._identities.current(tensor) or Known(name, Level.CONSTANT, 0)
-        return self._synthetic("untracked", tensor, [])
+        return self._number(tensor) if tensor.ndim == 0 else self._synthetic("untracked", tensor, [])
+
+    def _number(self, tensor: Any) -> Known:
+        """A single number that no operator made, as TorchScript turns sizes into tensors."""
+        key, _ = self._name("number")
+        value = to_numpy(tensor).copy()
+        self.levels[key] = Level.CONSTANT
+        level = Level.SHAPE if self.memory.note(key, value.item()) else Level.CONSTANT
+        if self.record is None or key in self.record:
+            self.tensors[key] = value
+        self._identities.register(tensor, key, level)
+        return Known(key, level, 0)
 
     def _synthetic(self, name: str, tensor: Any, parts: Sequence[tuple[str, Level]]) -> Known:
         """A site for a tensor that changed without an operator making it: another view was written, or it came from

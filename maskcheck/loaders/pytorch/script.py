@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from maskcheck.core.errors import LoadError
 from maskcheck.core.settings import Settings
 from maskcheck.loaders.pytorch.checkpoint import digest
+from maskcheck.loaders.pytorch.marks import Marks
 from maskcheck.loaders.pytorch.model import TorchModel
-from maskcheck.loaders.pytorch.recorder import Recorder
+from maskcheck.loaders.pytorch.recorder import Place, Recorder
 from maskcheck.loaders.pytorch.safety import require_torch
 
 
@@ -22,14 +26,8 @@ def load(path: Path, settings: Settings) -> TorchModel:
             f"{path}: refused: a TorchScript file is a program of its own, which runs when the model runs.",
             hint="Export the model with torch.export or to ONNX. If you trust where it came from, say --trust.",
         )
-    import warnings
-
-    import torch
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = torch.jit.load(str(path), map_location="cpu")
+        module = _opened(str(path))
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise LoadError(f"{path}: torch cannot load the program: {reason}", hint="Save it again.") from error
@@ -41,13 +39,44 @@ def load(path: Path, settings: Settings) -> TorchModel:
 class ScriptModel(TorchModel):
     """A TorchScript program. Its operators are traced without the optimiser, whose rewrites change from run to run."""
 
+    @cached_property
+    def _marked(self) -> Marks | None:
+        """A second copy of the program that tells where it is, over the weights of the first.
+
+        ``None`` where the program cannot be marked: that takes parts of torch that it does not promise to keep.
+        """
+        try:
+            copy = _opened(self._facts[0])
+            own = dict(self.target.named_modules())
+            for path, part in copy.named_modules():
+                for name in (*part._parameters.keys(), *part._buffers.keys()):  # wrappers that cannot be iterated
+                    setattr(part, name, getattr(own[path], name))
+            return Marks.of(copy)
+        except Exception:
+            return None
+
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
         import torch
 
-        call = super()._caller(recorder)
+        marked, given = self._marked, self._binding
+        if marked is not None:
+            given = replace(given, target=marked.module)
+
+        def note(place: Place) -> None:
+            recorder.place = place
 
         def plainly(tensors: Mapping[str, Any]) -> Any:
-            with torch.jit.optimized_execution(False):
-                return call(tensors)
+            with torch.jit.optimized_execution(False), marked.reporting(note) if marked else nullcontext():
+                return given.call(tensors)
 
         return plainly
+
+
+def _opened(path: str) -> Any:
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.load(path, map_location="cpu")

@@ -66,8 +66,8 @@ def filled(k: Any, x: Any, seen: Any, value: float) -> Any:
 
 
 def ramp(k: Any, x: Any, last: Any) -> Any:
-    steps = k.ops.cast(k.ops.arange(k.ops.shape(x)[1]), k.config.floatx())
-    return x + k.ops.sin(6 * k.ops.expand_dims(steps, -1) / last)
+    steps = k.ops.cumsum(k.ops.ones_like(x[:, :, :1]), axis=1)
+    return x + k.ops.sin(6 * steps / last)
 
 
 def linear(k: Any, x: Any, mapped: Any) -> Any:
@@ -447,7 +447,7 @@ PAIRS = (
         "POS-06",
         "relative time",
         ("MC603", "MC605"),
-        lambda k, x, m: ramp(k, x, k.ops.cast(k.ops.shape(x)[1], k.config.floatx())),
+        lambda k, x, m: ramp(k, x, k.ops.sum(k.ops.ones_like(x[:, :, :1]), axis=1, keepdims=True)),
         lambda k, x, m: ramp(k, x, k.ops.sum(keep(k, m), axis=1, keepdims=True)),
         "add",
         tail=GIVEN,

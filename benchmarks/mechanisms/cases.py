@@ -32,6 +32,10 @@ class Case:
         return self.form
 
     @property
+    def hosts(self) -> tuple[type[nn.Module], ...]:
+        return HOSTS[self.mechanism.kind]
+
+    @property
     def name(self) -> str:
         state = "sound" if self.mechanism.sound else "leaky" if self.leaky else "mended"
         return f"{self.mechanism.name}/{self.host.__name__}/{state}/{self.form}"

@@ -33,6 +33,11 @@ class Mechanism:
         return f"{self.id} {self.layer.__name__}"
 
     @property
+    def number(self) -> int:
+        """Its place among all of them."""
+        return REGISTRY.index(self)
+
+    @property
     def sound(self) -> bool:
         return not self.rules
 

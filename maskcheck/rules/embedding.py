@@ -62,7 +62,8 @@ def side_from_ids(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a place where masks or positions are made", *kinds)
     if reason:
         return reason
-    if not all(f.mask_reaches for f in c.data_inputs(evidence)[evidence.site.kind is OperationKind.INDEX :]):
+    made_of = c.data_inputs(evidence)[evidence.site.kind is OperationKind.INDEX :]
+    if not made_of or not all(f.mask_reaches for f in made_of):
         return "something else than what is derived from the ids enters here"
     side = c.usual_side(evidence).value
     return Match(

@@ -157,7 +157,7 @@ def _position_operand(evidence: Evidence, patterns: bool = False) -> TensorFacts
     """
     looks_up = evidence.site.kind in LOOKUPS
     for facts in evidence.input_facts:
-        if facts.shape_only and (len(facts.sequence_axes) == 1 or looks_up or patterns):
+        if facts.shape_only and (len(facts.sequence_axes) in (1, 1 + patterns) or looks_up):
             return facts
         if facts.constant and not looks_up and (facts.sequence_axes or len(facts.shape) >= 2):
             return facts

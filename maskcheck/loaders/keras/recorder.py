@@ -138,7 +138,7 @@ class Recorder:
             if site is not None and self._diary is not None:
                 self._diary.operator(site, operands, values, len(self._path))
         if self._uses is not None and site is not None:
-            self._uses.other(site)
+            self._uses.other(site, (*args, *kwargs.values()), self.ledger)
         return _repacked(result, values)
 
     def _new_masks(self, call: Call, passage: Passage, outputs: list[Any]) -> Site | None:

@@ -17,6 +17,8 @@ from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
 _NEAR = 12
+_ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
+"""Products that add a third operand, which may be a mask, and the place of that operand."""
 _THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT)
 
 
@@ -61,9 +63,8 @@ def masked_nearby(graph: Graph, key: str, masks: Collection[str]) -> bool:
         site = graph.maker.get(current)
         if site is not None and (site.kind in _THROUGH or (current == key and site.kind is OperationKind.SOFTMAX)):
             stack += site.inputs
-        elif site is not None and site.kind is OperationKind.MATMUL and len(site.inputs) > 2:
-            # A product may add a third operand: the first that ATen's baddbmm reads, the last that Gemm reads.
-            stack.append(site.inputs[0 if site.operation.startswith("aten.") else 2])
+        elif site is not None and (place := _ADDS.get(site.operation)) is not None and len(site.inputs) > 2:
+            stack.append(site.inputs[place])
     return False
 
 

@@ -81,7 +81,10 @@ def test_live_module_and_onnx_export_agree(form: Form, tmp_path: Path) -> None:
     live = audit(*build(form)).model
     path = tmp_path / f"{form.name}.onnx"
     case.build(path)
-    assert summary(live) == summary(audit_model(str(path), Settings()))
+    exported = audit_model(str(path), Settings())
+    assert summary(live) == summary(exported)
+    if origin(exported)[2] is not None:  # a graph that was exported long ago has no lines
+        assert origin(exported)[1:] == origin(live)[1:]
     assert live.outcome.value == ("leaky" if {"length", "mates"} & case.leaky else "clean")
     if form.line is not None:
         sites = [f.site for f in live.findings if f.severity is Severity.ERROR]

@@ -302,6 +302,12 @@ class _Widened(TorchModel):
         with widened(self.target, self._wide):
             return super()._run(tensors)
 
+    def _record(
+        self, tensors: Mapping[str, Any], patches: Mapping[str, Array], record: Collection[str] | None
+    ) -> Trace:
+        with widened(self.target, self._wide):
+            return super()._record(tensors, patches, record)
+
 
 def _title(target: Any) -> str:
     return getattr(target, "__name__", None) or type(target).__name__

@@ -1,7 +1,7 @@
 """What an audit of a PyTorch module costs against its floor: the same number of forwards of the same sizes.
 
-``python -m benchmarks.torch_cost`` prints two ratios, measured side by side: of the work alone, and with starting Python
-and importing torch (and, for the audit, maskcheck). Seconds are for orientation.
+``python -m benchmarks.torch_cost`` prints two ratios, measured side by side: of the work alone, and with starting
+Python, importing torch and, for the audit, maskcheck. Seconds are for orientation.
 """
 
 from __future__ import annotations

@@ -239,7 +239,8 @@ def length_enters(evidence: Evidence, key: str) -> RootCause | None:
         if site is None or site.name in seen:
             continue
         seen.add(site.name)
-        found = site if found is None or any(_moves(evidence, k) for k in site.outputs) else found
+        casts = named(site, "cast", "tocopy", "convert")
+        found = site if found is None or (any(_moves(evidence, k) for k in site.outputs) and not casts) else found
         stack += [k for k in site.inputs if _moves(evidence, k)]
     return RootCause(found, "the padded length is read here") if found else None
 

@@ -25,6 +25,7 @@ from maskcheck.loaders.keras.custom import custom_objects, operations
 from maskcheck.loaders.keras.files import read_config, readable, readable_weights
 from maskcheck.loaders.keras.hooks import watching
 from maskcheck.loaders.keras.journey import Diary
+from maskcheck.loaders.keras.precision import recast
 from maskcheck.loaders.keras.recorder import Recorder
 from maskcheck.loaders.keras.safety import foreign_objects, refuse
 from maskcheck.loaders.keras.signature import output_names, signature_of
@@ -205,9 +206,11 @@ class KerasModel:
         """A fixed length of a Keras model is part of its layers' weights and shapes, and is left as it is."""
         return None
 
-    def recast(self, precision: str) -> None:
-        """A layer keeps the precision that it was made with."""
-        return None
+    def recast(self, precision: str) -> KerasModel | None:
+        """A copy in another precision, made from the model's configuration."""
+        with _quiet():
+            copy = recast(self._model, precision)
+            return None if copy is None else KerasModel(copy, self._info.path, self._info.format)
 
     def close(self) -> None:
         """Let go of the model; some layers count on with their seeds in inference as well, so these are put back."""

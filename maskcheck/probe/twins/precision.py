@@ -13,11 +13,12 @@ from maskcheck.core.model import Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.probe.compare import difference
 from maskcheck.probe.noise import HEADROOM, Floor, Noise
-from maskcheck.probe.observe import Observation
+from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Runner
 from maskcheck.probe.twins.bench import Bench
 
 _HALF = ("float16", "bfloat16")
+_MATES = ", mates"
 _NEAR = 30.0
 """Differences within this factor of the tolerance, on either side, are worth settling."""
 
@@ -48,8 +49,11 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
     if model is None:
         yield bench.untested(TwinKind.PRECISION, wider, f"no runtime here takes the model in {wider}", gating=gating)
         return
+    mates = [o.pair for o in doubtful if o.row.twin is TwinKind.MATES and o.pair is not None]
     try:
         yield Observation(_judged(bench, model, wider, gating))
+        if mates:
+            yield Observation(_judged_mates(bench, model, mates, wider, gating))
     except RunError as error:
         yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
@@ -96,30 +100,51 @@ def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> PassportRow
     for totals in (totals for valid, totals in bench.plan.cases if valid == bench.plan.valid):
         answers = runner.valid(bench.padded(bench.rows, totals))
         worst = max([worst, *(difference(reference[n], answers[n]) for n in bench.judge.reacting)])
+    return _decided(bench, worst, wider, wider, gating)
+
+
+def _judged_mates(bench: Bench, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:
+    """The rows that other mates moved, beside the same mates."""
+    runner = Runner(model, bench.contract)
+    worst = 0.0
+    for pair in pairs:
+        first = min(pair.row, len(pair.reference.rows) - 1)
+        other = pair.row if pair.other_row is None else pair.other_row
+        before, after = (runner.valid(call, together=True) for call in (pair.reference, pair.other))
+        gaps = (difference([before[n][first]], [after[n][other]]) for n in bench.judge.reacting)
+        worst = max([worst, *gaps])
+    return _decided(bench, worst, wider, f"{wider}{_MATES}", gating)
+
+
+def _decided(bench: Bench, worst: float, wider: str, variant: str, gating: bool) -> PassportRow:
     deployed = max((floor.tolerance for floor in bench.judge.noise.floors.values()), default=0.0)
     limit = max(_VISIBLE if wider == "float64" else 10 * _VISIBLE, deployed * _SHRINKS)
-    leaky = not worst <= limit
-    reason = f"{worst:.1g} sd apart in {wider}: " + ("a leak, not rounding" if leaky else "what is left was rounding")
-    return PassportRow(TwinKind.PRECISION, wider, bench.domain, Status.LEAKY if leaky else Status.CLEAN, gating, reason)
+    status = Status.CLEAN if worst <= limit else Status.LEAKY
+    reason = f"{worst:.1g} sd apart in {wider}: "
+    reason += "what is left was rounding" if status is Status.CLEAN else "a leak, not rounding"
+    return PassportRow(TwinKind.PRECISION, variant, bench.domain, status, gating, reason)
 
 
 def settled(observations: Sequence[Observation], domain: str) -> list[Observation]:
     """Let the wider precision decide the doubtful rows of a domain: rounding is no leak, and a leak below the noise is
     one.
     """
-    decided = next(
-        (o.row for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain),
-        None,
-    )
-    if decided is None or decided.status is Status.UNTESTED:
-        return list(observations)
-    return [_settle(o, decided) if o.row.domain == domain and _doubtful(o.row) else o for o in observations]
+    rows = [o.row for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain]
+    decided = {
+        TwinKind.MATES if row.variant.endswith(_MATES) else TwinKind.LENGTH: row
+        for row in rows
+        if row.status is not Status.UNTESTED
+    }
+    return [
+        _settle(o, decided[o.row.twin]) if o.row.domain == domain and o.row.twin in decided and _doubtful(o.row) else o
+        for o in observations
+    ]
 
 
 def _settle(observation: Observation, decided: PassportRow) -> Observation:
-    """Only length twins were repeated in the wider precision; the mates' leak is left as it was measured."""
+    """Other mates than those that leaked were not repeated, and stay what they are."""
     row = observation.row
-    if row.twin is not TwinKind.LENGTH or row.status is decided.status:
+    if row.status is decided.status or (row.twin is TwinKind.MATES and row.status is not Status.LEAKY):
         return observation
     if row.status is Status.LEAKY:
         return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.variant}"))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,35 @@ def biased(k: Any, x: Any) -> Any:
 def clustered(k: Any, x: Any, shares: Any) -> Any:
     held = k.ops.matmul(k.ops.transpose(shares, (0, 2, 1)), x)
     return k.ops.matmul(shares, k.ops.tanh(held * 0.1))
+
+
+def _activation(k: Any, early: bool) -> Any:
+    """A layer of somebody's own that says it supports masking, before or after its base class is set up."""
+
+    class Activation(k.layers.Layer):  # type: ignore[misc, name-defined]
+        def __init__(self, **given: Any) -> None:
+            if early:
+                self.supports_masking = True
+            super().__init__(**given)
+            if not early:
+                self.supports_masking = True
+
+        def call(self, inputs: Any) -> Any:
+            return k.ops.tanh(inputs)
+
+    return Activation(name="lost" if early else "kept")
+
+
+def _encoder(k: Any) -> Any:
+    x = k.Input((None, WIDTH))
+    return k.Model(x, k.layers.LSTM(WIDTH, return_sequences=True)(x), name="encoder")
+
+
+def _saved(k: Any, x: Any) -> Any:
+    """The encoder from a SavedModel, whose outputs carry no mask."""
+    with tempfile.TemporaryDirectory() as folder:
+        _encoder(k).export(folder, verbose=False)
+        return k.layers.TFSMLayer(folder, call_endpoint="serve", name="lost")(x)
 
 
 def _doubling(k: Any, careful: bool) -> Any:
@@ -177,6 +207,15 @@ PAIRS = (
         lambda k, x, m: k.layers.Concatenate(axis=-1)([x, x]),
     ),
     Pair(
+        "KER-10",
+        "support declared too early",
+        POOL,
+        lambda k, x, m: _activation(k, True)(x),
+        lambda k, x, m: _activation(k, False)(x),
+        "",
+        "lost",
+    ),
+    Pair(
         "KER-11",
         "mask on the query only",
         ATTENDS,
@@ -184,6 +223,22 @@ PAIRS = (
         lambda k, x, m: k.layers.MultiHeadAttention(2, 4)(x, x),
         "it",
         "multiply",
+    ),
+    Pair(
+        "KER-13",
+        "encoder from a SavedModel",
+        POOL,
+        lambda k, x, m: _saved(k, x),
+        lambda k, x, m: _encoder(k)(x),
+        "",
+        "lost",
+    ),
+    Pair(
+        "KER-14",
+        "each step by itself",
+        (),
+        lambda k, x, m: k.layers.TimeDistributed(k.layers.Dense(WIDTH))(x),
+        lambda k, x, m: k.layers.TimeDistributed(k.layers.LayerNormalization())(x),
     ),
     Pair(
         "KER-15",
@@ -344,7 +399,7 @@ PAIRS = (
         tail=NOTHING,
     ),
     Pair(
-        "RNN-01",
+        "RNN-08",
         "final state",
         ("MC302", "MC944"),
         lambda k, x, m: k.layers.GRU(WIDTH, name="it")(k.ops.tanh(x)),
@@ -419,7 +474,7 @@ PAIRS = (
         tail=GIVEN,
     ),
     Pair(
-        "NORM-01",
+        "NORM-05",
         "group normalization",
         ("MC501",),
         lambda k, x, m: k.layers.GroupNormalization(2, name="it")(x),

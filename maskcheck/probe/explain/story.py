@@ -192,34 +192,41 @@ def _rare(telling: _Telling, bench: Bench, base: Ground, axes: Mapping[str, Axes
     suspected = bool(leaky & {TwinKind.POKE, TwinKind.CONTENT}) or _takes_maximum(base, axes)
     if not suspected or TwinKind.LENGTH in leaky:
         return
-    if _seen_rarely(telling, bench):
+    if (found := _seen_rarely(telling, bench)) is not None:
+        _explain(telling, *found, last=True)
         return
     with precision.widened(bench) as wide:  # the rounding of half precision hides what few rows lose
-        if wide is None:
-            return
-        _with(telling, wide.model, lambda: _seen_rarely(telling, wide, ", in float32"))
+        found = _seen_rarely(telling, wide, ", in float32") if wide is not None else None
+        if wide is not None and found is not None:
+            step = partial(_explain, telling, *found)
+            if not _with(telling, wide.model, step):
+                step(last=True)
 
 
 def _with(telling: _Telling, model: Model, step: Callable[[], bool]) -> bool:
-    """Take a step with another model: half precision is explained in single, whose rounding hides no origin."""
+    """Take a step with another model: half precision is explained in single, whose rounding hides no origin. Where that
+    cannot be traced the step is not done.
+    """
     deployed, telling.model = telling.model, model
     telling.grounds.clear()
     try:
         return step()
+    except (TraceError, RunError):
+        return False
     finally:
         telling.model = deployed
         telling.grounds.clear()
 
 
-def _seen_rarely(telling: _Telling, bench: Bench, where: str = "") -> bool:
-    """Whether many more rows show a leak, which then is explained."""
+def _seen_rarely(telling: _Telling, bench: Bench, where: str = "") -> tuple[Observation, Pair] | None:
+    """A leak that many more rows show, entered into the passport."""
     seen = length.rare(bench)
     if seen is None or seen.pair is None:
-        return False
+        return None
     pair, seen = seen.pair, replace(seen, row=replace(seen.row, reason=f"{seen.row.reason}{where}"))
     telling.passport.append(seen.row)
     telling.battery = replace(telling.battery, observations=(*telling.battery.observations, seen))
-    return _explain(telling, seen, pair, last=True)
+    return seen, pair
 
 
 def _takes_maximum(base: Ground, axes: Mapping[str, Axes | None]) -> bool:

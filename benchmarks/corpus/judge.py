@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import maskcheck
+from benchmarks import exporting
 from benchmarks.corpus import sound, truth
 from benchmarks.corpus.cases import RULES, Case, build, inputs, line_of
 from maskcheck.core.report import ModelReport, Severity
@@ -57,9 +58,6 @@ def _audited(case: Case) -> ModelReport:
 
 
 def _exported(module: Any, example: dict[str, Any], folder: Path) -> Path:
-    import contextlib
-    import io
-
     path = folder / "model.onnx"
     batch, lengths = torch.export.Dim("batch"), {}
     shapes = {}
@@ -68,17 +66,7 @@ def _exported(module: Any, example: dict[str, Any], folder: Path) -> Path:
         if x.ndim > 1:
             axes[1] = lengths.setdefault(x.shape[1], torch.export.Dim(f"time{len(lengths)}"))
         shapes[name] = axes
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        torch.onnx.export(
-            module,
-            kwargs=example,
-            f=str(path),
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=list(example),
-            output_names=["answer"],
-            verbose=False,
-        )
+    exporting.export(module, example, shapes, path)
     return path
 
 

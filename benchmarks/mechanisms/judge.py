@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import tempfile
 import time
 import traceback
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 
 import maskcheck
+from benchmarks import exporting
 from benchmarks.mechanisms.cases import Case, build, inputs, lines
 from benchmarks.mechanisms.truth import FLOAT32, LEAK, LENGTH, truth
 from maskcheck.core.report import ModelReport, Severity
@@ -92,17 +91,7 @@ def _export(case: Case, path: Path) -> None:
     module, example = build(case), inputs(case)
     rows, steps = torch.export.Dim("batch"), torch.export.Dim("time")
     shapes = {name: {0: rows, 1: steps} if x.ndim > 1 else {0: rows} for name, x in example.items()}
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        torch.onnx.export(
-            module,
-            kwargs=example,
-            f=str(path),
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=list(example),
-            output_names=["answer"],
-            verbose=False,
-        )
+    exporting.export(module, example, shapes, path)
 
 
 def _compared(case: Case, report: ModelReport) -> dict[str, Any]:

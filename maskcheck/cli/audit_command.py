@@ -12,7 +12,7 @@ import click
 
 from maskcheck.cli.exits import LEAK, exit_code
 from maskcheck.cli.guard import say
-from maskcheck.cli.options import FORMATS, config_options, contract_options, display_options
+from maskcheck.cli.options import FORMATS, config_options, contract_options, display_options, selection_of
 from maskcheck.cli.output import check_output, emit, rendering, write
 from maskcheck.cli.running import (
     accept,
@@ -29,7 +29,6 @@ from maskcheck.report.rendering import ENDINGS
 
 if TYPE_CHECKING:
     from maskcheck.core.report import Report
-    from maskcheck.core.selection import Selection
 
 WITH_TEXTS = ("html", "sarif")
 
@@ -101,7 +100,7 @@ def audit(
     models = chosen_models(ctx, models, config)
     known = flags["baseline"] or config.baseline
     baseline = acceptance.read(known) if known else None
-    selection = _selection(flags["select"], flags["ignore"])
+    selection = selection_of(flags["select"], flags["ignore"])
     settings = [settings_for(ctx, flags, config, path) for path in models]
     verbosity = flags["verbose"] - flags["quiet"]
     report = accept(run(models, settings, quiet=verbosity < 0), config, baseline, selection)
@@ -110,14 +109,6 @@ def audit(
     code = exit_code(report, settings[0].fail_on)
     stale = any(model.stale for model in report.models)
     ctx.exit(LEAK if not code and stale and flags["strict_baseline"] else code)
-
-
-def _selection(select: Sequence[str], ignore: Sequence[str]) -> Selection:
-    from maskcheck.core.selection import Selection, prefixes
-    from maskcheck.rules import all_rules
-
-    codes = [rule.code for rule in all_rules()] if select or ignore else []
-    return Selection(prefixes(select, codes, "--select"), prefixes(ignore, codes, "--ignore"))
 
 
 def _targets(choice: str, outputs: Sequence[Path]) -> list[tuple[Path | None, str]]:

@@ -10,6 +10,7 @@ import click
 
 from maskcheck.cli.guard import TRACEBACK
 from maskcheck.core.errors import UsageError
+from maskcheck.core.selection import Selection, prefixes
 from maskcheck.core.settings import DEFAULT_REQUIRE, Overrides, Settings
 
 FORMATS = ("auto", "console", "json", "jsonl", "html", "sarif", "junit", "github", "markdown")
@@ -162,6 +163,20 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, text: str | None) 
         except ValueError:
             continue
     raise click.BadParameter(f"{text!r} is not a number.")
+
+
+def selection_of(select: Sequence[str], ignore: Sequence[str]) -> Selection:
+    """Return the rules that count by ``--select`` and ``--ignore``.
+
+    Raises:
+        UsageError: no rule has a code that begins as one of them does.
+    """
+    if not select and not ignore:
+        return Selection()
+    from maskcheck.rules import all_rules
+
+    codes = [rule.code for rule in all_rules()]
+    return Selection(prefixes(select, codes, "--select"), prefixes(ignore, codes, "--ignore"))
 
 
 def _remember_traceback(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskcheck.cli.options import display_options
+from maskcheck.cli.options import display_options, selection_of
 from maskcheck.cli.output import emit, rendering
 from maskcheck.core.errors import UsageError
 
@@ -21,12 +21,10 @@ if TYPE_CHECKING:
 @display_options
 def rules(format_: str, select: tuple[str, ...], ignore: tuple[str, ...], **flags: Any) -> None:
     """List every kind of leak that has a name."""
-    from maskcheck.core.selection import Selection, prefixes
     from maskcheck.report import rule_view
     from maskcheck.rules import all_rules
 
-    codes = [rule.code for rule in all_rules()]
-    selection = Selection(prefixes(select, codes, "--select"), prefixes(ignore, codes, "--ignore"))
+    selection = selection_of(select, ignore)
     listed = [rule for rule in all_rules() if selection.reason(rule.code) is None]
     if format_ == "json":
         emit(rule_view.render_rules_json(listed))

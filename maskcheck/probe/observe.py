@@ -33,6 +33,12 @@ class Pair:
     pad_row: bool = False
     other_row: int | None = None
 
+    @property
+    def rows(self) -> tuple[int, int]:
+        """Where the row stands in ``reference``, which may hold it alone, and in ``other``."""
+        first = min(self.row, len(self.reference.rows) - 1)
+        return first, self.row if self.other_row is None else self.other_row
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:

@@ -176,7 +176,7 @@ class Ground:
 
 def ground(model: Model, contract: Contract, pair: Pair, fixed: bool, batch: int, seed: int) -> Ground:
     """Trace the pair's row alone, unpadded and padded, and measure every site's noise."""
-    row = pair.reference.rows[min(pair.row, len(pair.reference.rows) - 1)]
+    row = pair.reference.rows[pair.rows[0]]
     padding = _plain(pair.other.padding)
     single = Call((row,) * batch, padding, pair.other.seed)
     long = model.trace(feeds(contract, single))
@@ -268,7 +268,7 @@ def _batch_runs(model: Model, contract: Contract, pair: Pair, base: Ground) -> _
             len(first.rows),
             min(pair.row, len(first.rows) - 1),
         ),
-        View(True, side, len(other.rows), pair.row if pair.other_row is None else pair.other_row),
+        View(True, side, len(other.rows), pair.rows[1]),
     )
     same_shape = first.padding.totals == other.padding.totals and len(first.rows) == len(other.rows)
     reference, twin = model.trace(feeds(contract, first)), model.trace(feeds(contract, other))

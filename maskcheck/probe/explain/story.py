@@ -125,7 +125,7 @@ def _batch(telling: _Telling) -> int:
 
 def _ground(telling: _Telling, pair: Pair) -> Ground:
     plan = next(p for p in telling.battery.plans if p.domain.name == pair.domain)
-    row = pair.reference.rows[min(pair.row, len(pair.reference.rows) - 1)]
+    row = pair.reference.rows[pair.rows[0]]
     key = (pair.domain, tuple(row.lengths.items()), tuple(pair.other.padding.totals.items()), id(row))
     if key not in telling.grounds:
         telling.grounds.clear()  # one at a time: each holds two traces

@@ -108,8 +108,7 @@ def _judged_mates(bench: Bench, model: Model, pairs: Sequence[Pair], wider: str,
     runner = Runner(model, bench.contract)
     worst = 0.0
     for pair in pairs:
-        first = min(pair.row, len(pair.reference.rows) - 1)
-        other = pair.row if pair.other_row is None else pair.other_row
+        first, other = pair.rows
         before, after = (runner.valid(call, together=True) for call in (pair.reference, pair.other))
         gaps = (difference([before[n][first]], [after[n][other]]) for n in bench.judge.reacting)
         worst = max([worst, *gaps])

@@ -1,0 +1,26 @@
+"""A module as an ONNX file with free sizes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def export(module: torch.nn.Module, example: Mapping[str, Any], shapes: Mapping[str, Any], path: Path) -> None:
+    """Write ``module`` to ``path``; ``shapes`` names the dimensions of each input that are free."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        torch.onnx.export(
+            module,
+            kwargs=dict(example),
+            f=str(path),
+            dynamo=True,
+            dynamic_shapes=dict(shapes),
+            input_names=list(example),
+            output_names=["answer"],
+            verbose=False,
+        )

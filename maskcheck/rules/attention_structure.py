@@ -127,8 +127,7 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
 def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
     if evidence.site.kind is OperationKind.ELEMENTWISE and out is not None and out.dtype == "bool":
-        pattern = any(f.shape_only and len(f.sequence_axes) > 1 for f in evidence.input_facts)
-        if not pattern or not c.left_only(evidence):
+        if c.from_sizes(evidence, axes=2) is None or not c.left_only(evidence):
             return "no pattern of positions enters here, or right padding leaks as well"
         return Match(
             f"{evidence.site.operation} joins the mask with a window or chunk that is counted from column 0, so left "
@@ -161,7 +160,7 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
     if evidence.site.kind is not OperationKind.ELEMENTWISE or out is None or out.dtype != "bool":
         return f"{evidence.site.operation} makes no pattern of true and false"
-    sizes = next((k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only), None)
+    sizes = c.from_sizes(evidence)
     if len(out.sequence_axes) < 2 or sizes is None:
         return "no pattern of positions that is computed from sizes enters here"
     if not c.number_only(evidence) or not c.right_leaks(evidence):

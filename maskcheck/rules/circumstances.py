@@ -226,6 +226,15 @@ def dropped_before(evidence: Evidence) -> RootCause | None:
     return None if near is None else RootCause(static.site_named(evidence, near.site), near.detail)
 
 
+def from_sizes(evidence: Evidence, axes: int = 0) -> str | None:
+    """Key of the first operand that is computed from sizes alone and has at least so many sequence ``axes``."""
+    for key in evidence.site.inputs:
+        facts = evidence.facts(key)
+        if facts is not None and facts.shape_only and len(facts.sequence_axes) >= axes:
+            return key
+    return None
+
+
 def length_enters(evidence: Evidence, key: str) -> RootCause | None:
     """Where a number computed from sizes alone becomes one that the padded length changes, seen from operand ``key``.
 

@@ -30,7 +30,7 @@ def rotary(evidence: Evidence) -> Match | str:
         return "what stands in the pads matters, or only their side"
     if not c.leaking(evidence) & {TwinKind.LENGTH, TwinKind.MATES}:
         return "the padded length has no effect"
-    sizes = next((k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only), None)
+    sizes = c.from_sizes(evidence)
     return Match(
         f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row.",
         c.length_enters(evidence, sizes) if sizes is not None else None,
@@ -95,14 +95,14 @@ def scaled(evidence: Evidence) -> Match | str:
         return reason
     if c.left_only(evidence) or not _content_is_silent(evidence) or TwinKind.LENGTH not in c.leaking(evidence):
         return "what stands in the pads matters, or only their side"
-    sizes = [k for k in evidence.site.inputs if (f := evidence.facts(k)) is not None and f.shape_only]
-    if not sizes:
+    sizes = c.from_sizes(evidence)
+    if sizes is None:
         return "none of its operands is computed from a shape"
     if evidence.site.kind is OperationKind.MATMUL and contracts_sequence(evidence):
         return "it is a product along the sequence, with a weight for each column"
     return Match(
         f"{evidence.site.operation} uses a number computed from the padded length at every real position.",
-        c.length_enters(evidence, size_operand(evidence) or sizes[0]),
+        c.length_enters(evidence, size_operand(evidence) or sizes),
     )
 
 
@@ -118,9 +118,7 @@ def blocks(evidence: Evidence) -> Match | str:
         OperationKind.ROUTING,
     )
     strided = evidence.site.kind is OperationKind.CONVOLUTION and strides(evidence.site)
-    pattern = evidence.site.kind is OperationKind.ELEMENTWISE and any(
-        f.shape_only and len(f.sequence_axes) > 1 for f in evidence.input_facts
-    )
+    pattern = evidence.site.kind is OperationKind.ELEMENTWISE and c.from_sizes(evidence, axes=2) is not None
     reason = None if strided or pattern else c.is_a(evidence, "a grouping of positions", *kinds)
     if reason:
         return reason

@@ -14,7 +14,7 @@ import numpy as np
 
 import maskcheck
 from maskcheck import loaders, rules
-from maskcheck.core.contract import Conflict, Contract
+from maskcheck.core.contract import Conflict, Contract, Role
 from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
 from maskcheck.core.model import Model, ModelInfo
 from maskcheck.core.report import (
@@ -42,6 +42,7 @@ from maskcheck.rules.static import MASK_DROPPED
 
 Progress = Callable[[str, float], None]
 _UNCLASSIFIED, _INVERTED = "MC999", "MC202"
+_TAKEN = {Role.TOKENS: "MC702", Role.FEATURES: "MC706"}
 
 
 def audit(paths: Sequence[str], settings: Settings, progress: Progress | None = None) -> Report:
@@ -243,6 +244,7 @@ def _findings(path: str, model: Model, contract: Contract, battery: Battery, sto
     found = [f for f in found if not (f.severity is Severity.INFO and f.rule == _UNCLASSIFIED)]
     if not any(f.rule == _INVERTED for f in found):
         found += [_contradicted(path, conflict, model) for conflict in contract.conflicts]
+    found += _taken_for_padding(path, model, battery)
     if not any(f.severity is Severity.ERROR for f in found):
         found = _promoted(found, battery) or [*found, *_unplaced(path, battery)]
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -251,24 +253,25 @@ def _findings(path: str, model: Model, contract: Contract, battery: Battery, sto
 
 def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:
     """A mask that works the other way round than its name says; the model's leak was placed elsewhere or nowhere."""
-    rule = rules.rule(_INVERTED)
-    return Finding(
-        rule.code,
-        rule.name,
-        Severity.WARNING,
-        None,
-        RootCause(None, f"the input {conflict.input!r}"),
-        (TwinKind.MASK,),
-        None,
-        (),
-        0.0,
-        0.0,
-        None,
-        None,
-        conflict.message,
-        rule.mend(model.info.framework),
-        _fingerprint(rule.code, path, None),
-    )
+    cause = RootCause(None, f"the input {conflict.input!r}")
+    found = _unmeasured(path, model, _INVERTED, TwinKind.MASK, None, conflict.message)
+    return replace(found, root_cause=cause)
+
+
+def _taken_for_padding(path: str, model: Model, battery: Battery) -> Iterator[Finding]:
+    """Real steps that the model takes for padding: a warning where they are known to occur."""
+    for seen in battery.observations:
+        if seen.taken is None:
+            continue
+        code = _TAKEN[seen.taken.role]
+        found = _unmeasured(path, model, code, TwinKind.VALID, seen.row.domain, _sentence(seen.row.reason or ""))
+        severity = Severity.ERROR if seen.row.gating else Severity.WARNING if seen.taken.happens else Severity.INFO
+        site = seen.taken.site
+        yield replace(found, severity=severity, site=site, fingerprint=_fingerprint(code, path, site))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _training_findings(path: str, model: Model, lesson: Training) -> Iterator[Finding]:
@@ -276,23 +279,31 @@ def _training_findings(path: str, model: Model, lesson: Training) -> Iterator[Fi
         return
     dropped = [fact.detail for fact in model.info.static if fact.kind == MASK_DROPPED]
     for diagnosis in rules.diagnose_training(lesson.facts, dropped[-1] if dropped else None):
-        yield Finding(
-            diagnosis.rule.code,
-            diagnosis.rule.name,
-            Severity.ERROR,
-            None,
-            diagnosis.root_cause,
-            (TwinKind.TRAINING,),
-            lesson.facts.domain,
-            (),
-            0.0,
-            0.0,
-            None,
-            None,
-            diagnosis.message,
-            diagnosis.fix,
-            _fingerprint(diagnosis.rule.code, path, None),
-        )
+        code, domain = diagnosis.rule.code, lesson.facts.domain
+        found = _unmeasured(path, model, code, TwinKind.TRAINING, domain, diagnosis.message)
+        yield replace(found, severity=Severity.ERROR, root_cause=diagnosis.root_cause, fix=diagnosis.fix)
+
+
+def _unmeasured(path: str, model: Model, code: str, twin: TwinKind, domain: str | None, message: str) -> Finding:
+    """A warning about the whole model, by a twin that is no difference between answers."""
+    rule = rules.rule(code)
+    return Finding(
+        rule.code,
+        rule.name,
+        Severity.WARNING,
+        None,
+        None,
+        (twin,),
+        domain,
+        (),
+        0.0,
+        0.0,
+        None,
+        None,
+        message,
+        rule.mend(model.info.framework),
+        _fingerprint(code, path, None),
+    )
 
 
 def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:

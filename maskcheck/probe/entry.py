@@ -86,16 +86,31 @@ def pad_rows_changed(
     for entry in found:
         if not entry.site:
             continue
-        value = trace.tensors[entry.key].copy()
-        pads = _steps(entry.input, pad_positions(entry.input, call))
-        if value.shape[: pads.ndim] != pads.shape:
-            if value.shape[0] != pads.size:
-                continue
-            pads = pads.ravel()  # the lookup works on flattened ids
-        row = rng.standard_normal(value.shape[pads.ndim :]) * (float(value.std()) or 1.0) * 2 if fill is None else fill
-        value[pads] = np.asarray(row).astype(value.dtype)
-        patches[entry.key] = value
+        value = trace.tensors[entry.key]
+        pads = steps_of(entry.input, pad_positions(entry.input, call), value)
+        if pads is not None:
+            patches[entry.key] = with_row(value, pads, rng, fill)
     return patches
+
+
+def with_row(value: Array, steps: Array, rng: np.random.Generator, fill: Array | float | None = None) -> Array:
+    """A copy of ``value`` whose ``steps`` all hold one row: ``fill``, or one drawn at twice the scale of the rest."""
+    moved = value.copy()
+    row = rng.standard_normal(value.shape[steps.ndim :]) * (float(value.std()) or 1.0) * 2 if fill is None else fill
+    moved[steps] = np.asarray(row).astype(value.dtype)
+    return moved
+
+
+def steps_of(spec: InputContract, marked: Array, value: Array) -> Array | None:
+    """The boolean index into ``value`` of what was made of marked positions of an input; ``None`` where it has other
+    axes.
+
+    ``marked`` has the input's shape; ``value`` keeps its batch and time axes, or has them flattened into one.
+    """
+    steps = _steps(spec, marked)
+    if value.shape[: steps.ndim] == steps.shape:
+        return steps
+    return steps.ravel() if value.shape and value.shape[0] == steps.size else None
 
 
 def _steps(spec: InputContract, pads: Array) -> Array:

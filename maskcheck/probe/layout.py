@@ -17,13 +17,14 @@ class Fill(StrEnum):
 
     Random features are twice as large as real ones, the other random ones ten times: large enough to move a shared
     scale or to beat a weak mask, small enough for every sound mask. ``HUGE`` overflows masks such as -1e4 and is
-    poison.
+    poison. ``NEAR`` misses the pad value by a thousandth in one feature.
     """
 
     PAD = "pad value"
     RANDOM = "random"
     OTHER_RANDOM = "other random"
     HUGE = "huge"
+    NEAR = "near miss"
     NAN = "nan"
     INF = "inf"
 
@@ -153,6 +154,11 @@ def _fill(spec: InputContract, shape: tuple[int, ...], fill: Fill, seed: int) ->
         return random_tokens(rng, spec, shape)
     if fill is Fill.HUGE:
         return (rng.standard_normal(shape) * (1e4 if spec.dtype != "float16" else 1e2)).astype(spec.dtype)
+    if fill is Fill.NEAR:
+        near = np.full(shape, pad, dtype=spec.dtype)
+        first = (..., 0) if spec.dims[-1] is None else ...
+        near[first] += 1e-3 * max(1.0, abs(pad))
+        return near
     if fill in (Fill.NAN, Fill.INF):
         return float(fill.value) if np.issubdtype(np.dtype(spec.dtype), np.floating) else pad
     return random_features(rng, spec, shape) * (10 if fill is Fill.OTHER_RANDOM else 2)

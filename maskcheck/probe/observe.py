@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maskcheck.core.contract import OutputKind
+from maskcheck.core.contract import OutputKind, Role
 from maskcheck.core.report import OutputDifference, PassportRow, Status, TwinKind
+from maskcheck.core.trace import Site
 from maskcheck.probe.compare import cosine_change, difference, max_abs
 from maskcheck.probe.decisions import decisions_changed
 from maskcheck.probe.noise import Noise
@@ -45,11 +46,25 @@ class Observation:
     """A passport row and, where it leaks, the pair that showed it most clearly.
 
     ``curve`` pairs numbers of pads with the difference they made, where rows of one length were padded to several.
+    ``taken`` is what a model does with real steps that equal the pad value, where that is the trouble.
     """
 
     row: PassportRow
     pair: Pair | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    taken: Taken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Real steps of an input that are taken for padding by ``site``, which tells padding by its value.
+
+    ``happens`` says that such steps are known to occur: a mask marks them real, or the user's own inputs hold some.
+    """
+
+    role: Role
+    site: Site | None
+    happens: bool
 
 
 @dataclass(frozen=True, slots=True)

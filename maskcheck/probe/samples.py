@@ -119,6 +119,9 @@ def _valid_span(contract: Contract, domain: str, dimension: str, sample: Mapping
     for spec in contract.of(domain, Role.FEATURES):
         if spec.name in sample:
             axis = [label for label in spec.dims if label != BATCH].index(dimension)
+            if spec.ids_carry_mask and spec.pad_value is not None:
+                real = np.asarray(sample[spec.name]) != spec.pad_value
+                return _span_of(np.any(real, axis=tuple(a for a in range(real.ndim) if a != axis)))
             size = np.asarray(sample[spec.name]).shape[axis]
             for lengths in contract.of(domain, Role.LENGTHS):
                 if lengths.name in sample:
@@ -140,6 +143,11 @@ class Source:
         self._contract = contract
         self._seed = seed
         self._recorded = tuple(recorded)
+
+    @property
+    def recorded(self) -> tuple[Row, ...]:
+        """The user's own rows, as they were before any was cut or repeated; empty without them."""
+        return self._recorded
 
     def rows(self, count: int, lengths: Mapping[str, int], stream: int = 0) -> tuple[Row, ...]:
         """``count`` rows of exactly ``lengths``; ``stream`` tells apart sets that must differ."""

@@ -50,7 +50,7 @@ def describe_input(spec: InputContract) -> str:
     if spec.valid_when is not None and spec.role is Role.MASK:
         parts.append(f"{spec.valid_when} = real")
     if spec.ids_carry_mask:
-        parts.append("pads are read off the ids")
+        parts.append(f"pads are read off {'the ids' if spec.role is Role.TOKENS else 'its values'}")
     return ", ".join(parts)
 
 

@@ -247,6 +247,9 @@ def _setting(d: Draft) -> float | int | bool | None:
 def _pad_value(model: Model, d: Draft) -> tuple[float | int | None, str]:
     if d.masked_by is not None:
         return d.masked_by, f"pad {d.masked_by}: a layer takes steps that are all {d.masked_by} for padding"
+    same = {value for value in d.equals if np.isfinite(value)}
+    if d.role is Role.FEATURES and len(same) == 1 and same != {0}:
+        return (value := same.pop()), f"pad {value:g}: the model looks for exactly this value"
     if d.role in (Role.FEATURES, Role.SEGMENTS, Role.POSITIONS):
         return 0, ""
     if d.role is not Role.TOKENS:

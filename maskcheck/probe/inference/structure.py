@@ -32,6 +32,7 @@ class Draft:
     ids_carry_mask: bool = False
     batch_declared: bool = False
     masked_by: float | int | None = None  # features: the value by which a layer recognises padded steps
+    equals: tuple[float | int, ...] = ()  # values it is compared with for being the same
 
     @property
     def shape(self) -> tuple[int | str | None, ...]:
@@ -54,6 +55,14 @@ class Facts:
     compared: tuple[float | int, ...] = ()
     kinds: frozenset[UseKind] = field(default_factory=frozenset)
     masking: float | int | None = None
+    equals: tuple[float | int, ...] = ()
+
+
+_SAME = frozenset({"eq", "ne", "equal", "notequal"})
+
+
+def _asks_for_the_same(use: InputUse) -> bool:
+    return use.operation.rsplit(".", 1)[-1].replace("_", "").lower() in _SAME
 
 
 def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
@@ -63,6 +72,7 @@ def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
         tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None),
         frozenset(u.kind for u in mine),
         next((u.value for u in mine if u.kind is UseKind.MASKING), None),
+        tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None and _asks_for_the_same(u)),
     )
 
 
@@ -213,7 +223,9 @@ def _draft_one(
     kinds = "int" if _is(spec, np.integer) else spec.dtype
     described = f"{kinds} {_shape_text(shape)}; {reason}" + (f"; {why}" if why else "")
     masked_by = facts.masking if role is Role.FEATURES else None
-    return Draft(spec, role, labels, (described,), vocabulary, facts.compared, carries, declared, masked_by)
+    return Draft(
+        spec, role, labels, (described,), vocabulary, facts.compared, carries, declared, masked_by, facts.equals
+    )
 
 
 def _stated_labels(dims: Sequence[str], rank: int) -> tuple[str | None, ...]:

@@ -16,6 +16,8 @@ from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import Answers, Call, split_rows
 from maskcheck.probe.twins.bench import Bench
 
+_NEARLY = "a pad that misses the pad value by 0.001 in one feature counts as a real step"
+
 Compared = list[tuple[Gap, Call, Call]]
 
 
@@ -95,8 +97,12 @@ def poison(bench: Bench) -> Iterator[Observation]:
         yield from _poisoned_rows(bench, gating)
         return
     if not bench.free_content:
-        yield bench.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
-        return
+        fills = {}
+        if any(spec.ids_carry_mask for spec in bench.contract.of(bench.domain, Role.FEATURES)):
+            fills = {"near miss": Fill.NEAR}
+        else:
+            yield bench.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
+            return
     reference = bench.padded(bench.rows, bench.plan.few)
     answers = bench.runner.valid(reference)
     for name, fill in fills.items():
@@ -106,7 +112,8 @@ def poison(bench: Bench) -> Iterator[Observation]:
         except RunError as error:
             yield bench.untested(TwinKind.POISON, name, f"the model refused it: {error.message}", gating=gating)
             continue
-        yield bench.observe(TwinKind.POISON, name, [(gap, reference, twin)], gating=gating)
+        reason = _NEARLY if gap.leaks and fill is Fill.NEAR else None
+        yield bench.observe(TwinKind.POISON, name, [(gap, reference, twin)], gating=gating, reason=reason)
 
 
 def _poisoned_rows(bench: Bench, gating: bool) -> Iterator[Observation]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
-from maskcheck.core.contract import BATCH, Role
 from maskcheck.core.errors import RunError
 from maskcheck.core.report import PassportRow, Status, TwinKind
-from maskcheck.probe.compare import difference, max_abs
+from maskcheck.probe.compare import difference
 from maskcheck.probe.layout import Fill, MaskState
 from maskcheck.probe.observe import Observation
 from maskcheck.probe.runner import Answers, Call
 from maskcheck.probe.samples import change_position
+from maskcheck.probe.twins import pad_value
 from maskcheck.probe.twins.bench import Bench, Dead
 
 _POSITIONS = 9
@@ -41,7 +39,7 @@ def valid(bench: Bench) -> Iterator[Observation]:
         still = sorted(dead.padded)
         reason = f"positions {_list(still)} of {length} influence nothing, padded or not" if still else None
         yield Observation(PassportRow(TwinKind.VALID, "one token", bench.domain, Status.CLEAN, gating, reason))
-    yield from _pad_id(bench, gating)
+    yield from pad_value.in_use(bench, gating)
 
 
 def dead_positions(bench: Bench) -> Dead | None:
@@ -95,59 +93,6 @@ def _moved(bench: Bench, answers: Answers, moved: Answers) -> bool:
 def _list(positions: list[int]) -> str:
     shown = ", ".join(str(p + 1) for p in positions[:6])
     return shown + (f" and {len(positions) - 6} more" if len(positions) > 6 else "")
-
-
-def _pad_id(bench: Bench, gating: bool) -> Iterator[Observation]:
-    """A *real* token that equals the pad value, marked valid by the mask: is it taken for padding?"""
-    tokens = [s for s in bench.contract.of(bench.domain, Role.TOKENS) if s.pad_value is not None]
-    masks = bench.contract.of(bench.domain, Role.MASK)
-    if not tokens or not masks or not bench.ids_carry_mask:
-        return
-    dimension = bench.plan.domain.dimensions[0].name
-    middle = bench.plan.valid[dimension] // 2
-    rows = []
-    for row in bench.rows[: bench.few_rows]:
-        for spec in tokens:
-            labels = [label for label in spec.dims if label != BATCH]
-            index: list[slice | int] = [slice(None)] * len(labels)
-            index[labels.index(dimension)] = middle
-            value = row.content[spec.name].copy()
-            value[tuple(index)] = spec.pad_value
-            row = row.with_content(spec.name, value)
-        rows.append(row)
-    call = Call(tuple(rows), bench.base.padding)
-    try:
-        dead = middle in _dead_embedding(bench, call, middle)
-    except RunError as error:
-        yield bench.untested(TwinKind.VALID, "pad id in use", error.message, gating=gating)
-        return
-    reason = (
-        "a real token equal to the pad value is treated as padding although the mask marks it valid" if dead else None
-    )
-    yield Observation(
-        PassportRow(
-            TwinKind.VALID, "pad id in use", bench.domain, Status.LEAKY if dead else Status.CLEAN, gating, reason
-        )
-    )
-
-
-def _dead_embedding(bench: Bench, call: Call, position: int) -> set[int]:
-    """Whether the pad id's own embedding matters at a valid position: patch it there and look at the answers."""
-    from maskcheck.probe.entry import entries, feeds  # the one twin of this module that needs the instrumented model
-
-    arrays = feeds(bench.contract, call)
-    base = bench.model.trace(arrays)
-    patches = {}
-    for entry in entries(bench.model, bench.contract, base):
-        value = base.tensors[entry.key].copy()
-        if entry.site and value.ndim >= 3:
-            value[:, position] += 1.0
-            patches[entry.key] = value
-    if not patches:
-        return set()
-    moved = bench.model.trace(arrays, patches=patches, record=())
-    same = all(max_abs(np.asarray(base.outputs[n]), np.asarray(moved.outputs[n])) == 0.0 for n in bench.judge.reacting)
-    return {position} if same else set()
 
 
 def mask(bench: Bench) -> Iterator[Observation]:

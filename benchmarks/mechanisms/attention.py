@@ -8,7 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import HEADS, WIDTH, Layer, joined, looks_alike, mechanism, split
+from benchmarks.mechanisms.registry import (
+    CROSS,
+    EMPTY,
+    HEADS,
+    HOLLOW,
+    POOL,
+    WIDTH,
+    Layer,
+    joined,
+    looks_alike,
+    mechanism,
+    split,
+)
 
 LOW = -1e9
 
@@ -151,6 +163,23 @@ class OnQueries(Projected):
         return self.out(joined(weights @ v))
 
 
+@mechanism("ATT-10", "MC212", rows=HEADS, exports=False)
+class RowsReadAsHeads(Projected):
+    """A mask (batch, 1, keys) beside scores (batch, heads, queries, keys): its rows are laid on the heads.
+
+    That runs for single rows, where it is right, and for as many rows as there are heads; no graph has room for both.
+    """
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        scores, v, _ = self.parts(x)
+        pads = m == 0
+        if self.leaky:
+            weights = scores.masked_fill(pads[:, None, :], LOW).softmax(-1)  # leak
+        else:
+            weights = scores.masked_fill(pads[:, None, None, :], LOW).softmax(-1)
+        return self.out(joined(weights @ v))
+
+
 @mechanism("ATT-11", "MC207", "MC206")
 class Added(Library):
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
@@ -214,6 +243,37 @@ class Swallowed(Layer):
         return self.wrapped(x, mask=m)
 
 
+@mechanism("ATT-15", "MC213")
+class WindowInPads(Projected):
+    """Pads see nothing but pads, so that their windows are empty; a second layer multiplies their NaN by zero."""
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        return self.attend(self.attend(x, m), m)
+
+    def attend(self, x: Tensor, m: Tensor) -> Tensor:
+        scores, v, _ = self.parts(x)
+        places = torch.arange(x.shape[1])
+        far = (places[:, None] - places).abs() > 2
+        low = -math.inf if self.leaky else LOW
+        weights = scores.masked_fill(far | (m == 0)[:, None, None, :], low).softmax(-1)  # leak
+        return self.out(joined(weights @ v))
+
+
+@mechanism("ATT-15", kind=HOLLOW, expects=EMPTY)
+class NothingToAttend(Projected):
+    """A row without any real step is NaN, and harms no other one."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.asked = nn.Parameter(torch.randn(1, WIDTH))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        scores = self.q(self.asked) @ self.k(x).transpose(1, 2)
+        low = -math.inf if self.leaky else LOW
+        weights = scores.masked_fill(m[:, None, :] == 0, low).softmax(-1)  # leak
+        return self.out(weights @ self.v(x)).squeeze(1)
+
+
 @mechanism("ATT-17", "MC213", "MC221", "MC210", left=True)
 class TwiceLowest(Projected):
     """Two masks summed make -inf, and rows of nothing else in front of left-padded text; a second layer reads them."""
@@ -232,6 +292,26 @@ class TwiceLowest(Projected):
         else:
             weights = scores.masked_fill(later | pads, low).softmax(-1)
         return self.out(joined(weights @ v))
+
+
+@mechanism("ATT-19", "MC214", kind=CROSS)
+class CrossUnmasked(Library):
+    """The decoder's attention to the encoder, whose own attention was masked."""
+
+    def forward(self, x: Tensor, memory: Tensor, m: Tensor) -> Tensor:
+        if self.leaky:
+            return self.mha(x, memory, memory, need_weights=False)[0]  # leak
+        return self.mha(x, memory, memory, key_padding_mask=m == 0, need_weights=False)[0]
+
+
+@mechanism("ATT-19", "MC214", kind=CROSS)
+class CrossByHand(Projected):
+    def forward(self, x: Tensor, memory: Tensor, m: Tensor) -> Tensor:
+        scores = split(self.q(x)) @ split(self.k(memory)).transpose(-1, -2) / math.sqrt(WIDTH / HEADS)
+        if not self.leaky:
+            scores = scores.masked_fill(m[:, None, None, :] == 0, LOW)
+        weights = scores.softmax(-1)  # leak
+        return self.out(joined(weights @ split(self.v(memory))))
 
 
 @mechanism("ATT-20", "MC212")
@@ -409,7 +489,7 @@ class FilledWithInfinity(Projected):
         return self.out(joined(scores.masked_fill(m[:, None, None, :] == 0, -math.inf).softmax(-1) @ v))
 
 
-@looks_alike("CL-34", kind="pool")
+@looks_alike("CL-34", kind=POOL)
 class Latents(Projected):
     def setup(self) -> None:
         super().setup()

@@ -9,15 +9,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms import attention, convolution, mixing, normalisation, pooling, positions, recurrent
+from benchmarks.mechanisms import (
+    attention,
+    convolution,
+    half,
+    mixing,
+    normalisation,
+    pooling,
+    positions,
+    recognised,
+    recurrent,
+    serving,
+)
 from benchmarks.mechanisms.hosts import FEATURES, HOSTS
 from benchmarks.mechanisms.positions import WORDS
 from benchmarks.mechanisms.registry import REGISTRY, Mechanism
-from benchmarks.mechanisms.truth import LENGTH
+from benchmarks.mechanisms.truth import LENGTH, Padded
 
-MODULES = (attention, convolution, mixing, normalisation, pooling, positions, recurrent)
-FORMS = ("module", "onnx", "left")
-"""A live module and its ONNX export with padding behind; the live module with padding in front."""
+MODULES = (
+    attention,
+    convolution,
+    half,
+    mixing,
+    normalisation,
+    pooling,
+    positions,
+    recognised,
+    recurrent,
+    serving,
+)
+HALF = ("half", "half onnx", "converted")
+"""The live module in half precision, its export, and the export in single precision that a converter made half."""
+FORMS = ("module", "onnx", "left", *HALF)
+"""A live module and its ONNX export with padding behind; the live module with padding in front; half precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +60,11 @@ class Case:
         return HOSTS[self.mechanism.kind]
 
     @property
+    def graph(self) -> bool:
+        """Whether a file is audited."""
+        return self.form in ("onnx", "half onnx", "converted")
+
+    @property
     def name(self) -> str:
         state = "sound" if self.mechanism.sound else "leaky" if self.leaky else "mended"
         return f"{self.mechanism.name}/{self.host.__name__}/{state}/{self.form}"
@@ -50,6 +79,8 @@ def cases() -> Iterator[Case]:
 
 def _has(found: Mechanism, host: type[nn.Module], form: str) -> bool:
     """Lengths say nothing of padding in front; packed sequences have no place in a graph."""
+    if form in HALF:
+        return form in found.half
     if form == "left":
         return found.left and host.__name__ != "Frames"
     return form == "module" or found.exports
@@ -57,27 +88,39 @@ def _has(found: Mechanism, host: type[nn.Module], form: str) -> bool:
 
 def build(case: Case) -> nn.Module:
     torch.manual_seed(11)
-    return case.host(case.mechanism.layer(case.leaky)).eval()
+    module = case.host(case.mechanism.layer(case.leaky)).eval()
+    return module.half() if case.form in ("half", "half onnx") else module
 
 
-def inputs(case: Case, rows: int = 3, length: int = LENGTH) -> dict[str, Tensor]:
+def inputs(case: Case, rows: int = 3) -> dict[str, Tensor]:
     """Example inputs without any padding."""
+    rows = case.mechanism.rows or rows
     generator = torch.Generator().manual_seed(5)
-    return {
-        name: _input(name, rows, length, generator)
+    sizes = getattr(case.host, "sizes", {})
+    made = {
+        name: _input(name, (rows, *sizes.get(name, (LENGTH, FEATURES) if name == "features" else (LENGTH,))), generator)
         for name in inspect.signature(case.host.forward).parameters
         if name != "self"
     }
+    half = case.form in ("half", "half onnx")
+    return {name: x.half() if half and x.is_floating_point() else x for name, x in made.items()}
 
 
-def _input(name: str, rows: int, length: int, generator: torch.Generator) -> Tensor:
+def _input(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     if name == "lengths":
-        return torch.full((rows,), length)
+        return torch.full(shape[:1], LENGTH)
     if name.endswith("mask"):
-        return torch.ones(rows, length, dtype=torch.long)
-    if name == "features":
-        return torch.randn(rows, length, FEATURES, generator=generator)
-    return torch.randint(1, WORDS, (rows, length), generator=generator)
+        return torch.ones(shape, dtype=torch.long)
+    if name.endswith("ids"):
+        return torch.randint(1, WORDS, shape, generator=generator)
+    return torch.randn(shape, generator=generator)
+
+
+def padded(case: Case) -> Padded:
+    """How the inputs of the host are padded: along their first axis, unless it says otherwise."""
+    along = {name: min(1, x.ndim - 1) for name, x in inputs(case, 1).items()}
+    domains = getattr(case.host, "domains", (along,))
+    return Padded(domains, case.mechanism.layer.pad, getattr(case.host, "by_value", False))
 
 
 def lines(case: Case, mark: str = "leak") -> set[tuple[str, int]]:

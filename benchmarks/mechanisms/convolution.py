@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import POOL, WIDTH, Layer, looks_alike, mechanism
+from benchmarks.mechanisms.registry import IMAGE, POOL, WIDTH, Layer, looks_alike, mechanism
 
 
 def conv(kernel: int = 3, **given: int) -> nn.Conv1d:
@@ -133,6 +133,33 @@ class CausalFromTheLeft(Layer):
         if not self.leaky:
             x = x * m.unsqueeze(-1)
         return self.conv(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2)  # leak
+
+
+@mechanism("CONV-09", "MC409", "MC401", "MC402", kind=IMAGE)
+class Backbone(Layer):
+    """Two convolutions over an image; the first one's bias refills what was padded. x, m (batch, ..., height, width)"""
+
+    def setup(self) -> None:
+        self.first, self.second = (nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in range(2))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        x = torch.relu(self.first(x * m))
+        if not self.leaky:
+            x = x * m
+        return self.second(x)  # leak
+
+
+@mechanism("CONV-09", "MC409", "MC401", kind=IMAGE)
+class ReadsTheMargin(Layer):
+    """The mask reaches only what comes after the convolution."""
+
+    def setup(self) -> None:
+        self.conv, self.norm = nn.Conv2d(WIDTH, WIDTH, 3, padding=1), nn.BatchNorm2d(WIDTH)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        if not self.leaky:
+            x = x * m
+        return torch.relu(self.norm(self.conv(x)))  # leak
 
 
 @mechanism("CONV-10", "MC401", "MC402", "MC404")

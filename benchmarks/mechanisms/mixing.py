@@ -108,6 +108,41 @@ class ExpertsChoose(Layer):
         return self.expert(x) * (wish >= least).unsqueeze(-1)
 
 
+@mechanism("MOE-02", "MC901", "MC902", "MC922", "MC923", "MC212")
+class BalancedByLoad(Layer):
+    """Experts that many ask for are made less wanted, by a share of the whole batch with its pads, or of the row."""
+
+    def setup(self) -> None:
+        self.route = nn.Linear(WIDTH, 3)
+        self.experts = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        wish = self.route(x).softmax(-1)
+        if self.leaky:
+            load = wish.mean((0, 1), keepdim=True)  # leak
+        else:
+            load = (wish * m.unsqueeze(-1)).sum(1, keepdim=True) / m.sum(1).clamp(min=1)[:, None, None]
+        share = (5 * (wish - load)).softmax(-1)
+        return sum(share[..., i, None] * expert(x) for i, expert in enumerate(self.experts))
+
+
+@looks_alike("MOE-03", exports=False)
+class Regrouped(Layer):
+    """Steps are sorted by expert, each expert takes its group, and all are put back: only rounding depends on pads."""
+
+    def setup(self) -> None:
+        self.route = nn.Linear(WIDTH, 3)
+        self.experts = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        steps = x.flatten(0, 1)
+        chosen = self.route(steps).argmax(-1)
+        order = chosen.argsort(stable=True)
+        groups = steps[order].split(torch.bincount(chosen, minlength=3).tolist())
+        made = torch.cat([expert(group) for expert, group in zip(self.experts, groups, strict=True)])
+        return made[order.argsort()].view_as(x)
+
+
 @looks_alike("CL-16")
 class Dropless(Layer):
     """Every step goes to its own expert, whoever else does."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import POOL, WIDTH, Layer, looks_alike, mechanism
+from benchmarks.mechanisms.registry import CHOSEN, EMPTY, HOLLOW, POOL, VALID, WIDTH, Layer, looks_alike, mechanism
 
 
 def mean(x: Tensor, m: Tensor) -> Tensor:
@@ -78,6 +78,16 @@ class ByCount(Layer):
         return x[torch.arange(x.shape[0]), last]  # leak
 
 
+@mechanism("POOL-07", "MC107", "MC702", kind=CHOSEN, expects=VALID)
+class LastByIds(Layer):
+    """The last id that is not the pad id, whatever the mask says: a text that ends in it is read one step too early."""
+
+    def forward(self, x: Tensor, ids: Tensor, m: Tensor) -> Tensor:
+        real = (ids != 0).to(x.dtype) if self.leaky else m  # leak
+        last = (real * torch.arange(1, x.shape[1] + 1)).argmax(1)
+        return x[torch.arange(x.shape[0]), last]
+
+
 @mechanism("POOL-08", "MC108", kind=POOL, left=True)
 class First(Layer):
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
@@ -138,6 +148,14 @@ class Windows(Layer):
         short = F.max_pool1d(x.transpose(1, 2), 2, ceil_mode=True).transpose(1, 2)  # leak
         keep = F.max_pool1d(m.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
         return mean(short, keep)
+
+
+@mechanism("POOL-12", kind=HOLLOW, expects=EMPTY)
+class DividedByNothing(Layer):
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        keep = m.unsqueeze(-1)
+        count = keep.sum(1) if self.leaky else keep.sum(1).clamp(min=1)
+        return (x * keep).sum(1) / count  # leak
 
 
 @mechanism("POOL-13", "MC112", "MC404", kind=POOL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.registry import IDS, POOL, WIDTH, Layer, joined, looks_alike, mechanism, split
+from benchmarks.mechanisms.registry import BAG, IDS, POOL, WIDTH, Layer, joined, looks_alike, mechanism, split
 
 WORDS = 70
 
@@ -19,6 +19,57 @@ class FromColumns(Layer):
         if self.leaky:
             return x + self.places(torch.arange(x.shape[1]))  # leak
         return x + self.places((m.cumsum(1) - 1).clamp(min=0).long())
+
+
+@mechanism("POS-02", "MC602", "MC601", left=True)
+class Sinusoids(Layer):
+    """Waves by column, from a table that the model holds itself, as BART and Marian have them."""
+
+    def setup(self) -> None:
+        rates = 100.0 ** -torch.arange(0, 1, 2 / WIDTH)
+        angles = torch.arange(256)[:, None] * rates
+        self.register_buffer("waves", torch.cat([angles.sin(), angles.cos()], -1))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        if self.leaky:
+            return x + self.waves[2 : x.shape[1] + 2]  # leak
+        return x + self.waves[(m.cumsum(1) + 1).long()]
+
+
+@mechanism("POS-04", "MC601", "MC602", left=True)
+class PlacesForAllRows(Layer):
+    """Rotary places are one row of numbers for the whole batch, and a learned prefix stands in front of all rows.
+
+    The distance to the prefix then grows with the pads between them.
+    """
+
+    def setup(self) -> None:
+        self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.prefix = nn.Parameter(torch.randn(3, WIDTH))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        if self.leaky:
+            places = torch.arange(x.shape[1], dtype=x.dtype)[None] + 3
+        else:
+            places = (m.cumsum(1) - 1).clamp(min=0) + 3
+        q = turned(split(self.q(x)), places)  # leak
+        k = turned(split(self.k(x)), places)  # leak
+        first = torch.arange(3, dtype=x.dtype)[None]
+        before = [turned(split(self.k(self.prefix[None])), first), split(self.v(self.prefix[None]))]
+        k, v = (
+            torch.cat([b.expand(x.shape[0], -1, -1, -1), t], 2)
+            for b, t in zip(before, (k, split(self.v(x))), strict=True)
+        )
+        pads = torch.cat([m.new_zeros(m.shape[0], 3), 1 - m], 1)[:, None, None, :] > 0
+        return joined((q @ k.transpose(-1, -2)).masked_fill(pads, -1e9).softmax(-1) @ v)
+
+
+def turned(x: Tensor, places: Tensor) -> Tensor:
+    """Pairs of channels are turned by their place. x (batch, heads, time, width), places (batch, time)."""
+    rates = 100.0 ** -torch.arange(0, 1, 2 / x.shape[-1], dtype=x.dtype)
+    angles = places[:, None, :, None] * rates
+    even, odd, cos, sin = x[..., ::2], x[..., 1::2], angles.cos(), angles.sin()
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
 
 
 @mechanism("POS-05", "MC605", "MC603")
@@ -75,6 +126,38 @@ class ScaledLogits(Layer):
         return scores.masked_fill(m[:, None, :] == 0, -1e9).softmax(-1) @ self.v(x)
 
 
+@mechanism("POS-07", "MC607", "MC603", "MC605", "MC218")
+class BiasFromTheEnd(Layer):
+    """A learned bias of keys by their distance from the end: of the batch, or of the text."""
+
+    def setup(self) -> None:
+        self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.bias = nn.Embedding(256, 1)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        places = torch.arange(x.shape[1])[None]
+        if self.leaky:
+            distance = x.shape[1] - 1 - places  # cause
+        else:
+            distance = (m.sum(1, keepdim=True).long() - 1 - places).abs()
+        scores = self.q(x) @ self.k(x).transpose(1, 2) / WIDTH**0.5
+        scores = scores + self.bias(distance).transpose(1, 2)  # leak
+        return scores.masked_fill(m[:, None, :] == 0, -1e9).softmax(-1) @ self.v(x)
+
+
+@looks_alike("POS-07", left=True)
+class CountedAlibi(Layer):
+    """A bias by the number of real keys before, as Bloom has it: whatever is added to a whole row falls out."""
+
+    def setup(self) -> None:
+        self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        places = (m.cumsum(1) - 1) * m
+        scores = self.q(x) @ self.k(x).transpose(1, 2) / WIDTH**0.5 + 0.3 * places[:, None, :]
+        return scores.masked_fill(m[:, None, :] == 0, -1e9).softmax(-1) @ self.v(x)
+
+
 @mechanism("POS-08", "MC606", "MC112", "MC219", left=True)
 class Buckets(Layer):
     """The mean of each block of four columns is added to its steps; left pads shift the blocks."""
@@ -121,7 +204,7 @@ class PadRowNotZero(Reader):
         return self.words(ids)
 
 
-@mechanism("EMB-04", "MC701", "MC101", kind="bag")
+@mechanism("EMB-04", "MC701", "MC101", kind=BAG)
 class Bag(Layer):
     """The mean of a bag of words counts its pads."""
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.mechanisms.registry import POOL, WIDTH, Layer, looks_alike, mechanism
+from benchmarks.mechanisms.registry import NESTED, POOL, REPEAT, WIDTH, Layer, looks_alike, mechanism
 
 
 class Both(Layer):
@@ -164,6 +164,38 @@ class GuardedMask(Scanned):
         x = x * keep if heeded else x
         x = F.silu(self.conv(F.pad(x.transpose(1, 2), (2, 0))).transpose(1, 2))  # leak
         return torch.einsum("dts,bsd->btd", self.powers(x), x * keep if heeded else x)
+
+
+@mechanism("RNN-12", exports=False, expects=REPEAT)
+class Stateful(Layer):
+    """The state of one call is where the next one begins, as long as batches are of one size."""
+
+    def setup(self) -> None:
+        self.rnn = nn.GRU(WIDTH, WIDTH, batch_first=True)
+        self.state: Tensor | None = None
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        known = self.leaky and self.state is not None and self.state.shape[1] == x.shape[0]
+        states, self.state = self.rnn(x, self.state.to(x.dtype) if known and self.state is not None else None)  # leak
+        return states
+
+
+@mechanism("RNN-13", "MC309", "MC302", kind=NESTED)
+class SentencesWithoutMask(Layer):
+    """Words are pooled under their mask; the network over sentences reads empty ones as well."""
+
+    def setup(self) -> None:
+        self.dense, self.rnn = nn.Linear(WIDTH, WIDTH), nn.GRU(WIDTH, WIDTH, batch_first=True)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        keep = m.unsqueeze(-1)
+        sentences = torch.tanh(self.dense((x * keep).sum(2) / keep.sum(2).clamp(min=1)))
+        if self.leaky:
+            return self.rnn(sentences)[1][-1]  # leak
+        states = self.rnn(sentences)[0]
+        real = m.amax(2)
+        last = (real.sum(1).long() - 1).clamp(min=0)
+        return states.gather(1, last[:, None, None].expand(-1, 1, WIDTH)).squeeze(1)
 
 
 @mechanism("MIX-09", "MC212", "MC310", "MC999", exports=False)

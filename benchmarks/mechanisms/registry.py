@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 WIDTH, HEADS = 24, 4
 
-STEPS, POOL, IDS = "steps", "pool", "ids"
-"""What a layer makes of a sequence (batch, time, width): another one, one vector, or either of raw ids."""
+STEPS, POOL, IDS, HOLLOW = "steps", "pool", "ids", "hollow"
+"""What a layer makes of a sequence (batch, time, width): another one, one vector, or either of raw ids; one vector of
+what may be empty."""
+
+CROSS, NESTED, IMAGE = "cross", "nested", "image"
+"""Of two sequences; of sentences of words (batch, sentences, words, width); of a map (batch, width, height, width)."""
+
+BAG, MARKED, CHOSEN, VALUED = "bag", "marked", "chosen", "valued"
+"""Of ids without a mask: one vector or a sequence; of a sequence, its ids and its mask: one vector; of raw frames."""
+
+PADDING, REPEAT, VALID, EMPTY, UNFIT = "padding", "repeat", "valid", "empty", "unfit"
+"""What shows a mechanism: answers that move with padding or with mates; the same input twice; a real step that counts
+for nothing; a row without any real step; answers that are no numbers, padded or not, so that nothing can be said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
     """``rules`` are the codes that name the mechanism; ``exports`` is false where no graph can hold it.
 
-    A look-alike has no rules: it is sound, whatever it resembles. ``left`` says that padding in front is to be tried
-    as well: there the leaky layer leaks, if it does not behind, and the mended one is sound.
+    ``left`` says that padding in front is to be tried as well: there the leaky layer leaks, if it does not behind, and
+    the mended one is sound. ``half`` names the forms in half precision to be tried. ``rows`` is the only batch the
+    layer takes beside single rows. ``expects`` is what shows the mechanism; a look-alike is sound, whatever it
+    resembles.
     """
 
     id: str
@@ -27,6 +41,10 @@ class Mechanism:
     layer: type[Layer]
     exports: bool = True
     left: bool = False
+    half: tuple[str, ...] = ()
+    rows: int | None = None
+    expects: str = PADDING
+    sound: bool = False
 
     @property
     def name(self) -> str:
@@ -37,13 +55,14 @@ class Mechanism:
         """Its place among all of them."""
         return REGISTRY.index(self)
 
-    @property
-    def sound(self) -> bool:
-        return not self.rules
-
 
 class Layer(nn.Module):
-    """Leaky or mended. ``forward(x, m)``: x (batch, time, width), m (batch, time) is 1.0 at real steps."""
+    """Leaky or mended. ``forward(x, m)``: x (batch, time, width), m (batch, time) is 1.0 at real steps.
+
+    ``pad`` is the id that fills the padding of ids.
+    """
+
+    pad = 0
 
     def __init__(self, leaky: bool) -> None:
         super().__init__()
@@ -57,20 +76,16 @@ class Layer(nn.Module):
 REGISTRY: list[Mechanism] = []
 
 
-def mechanism(
-    id: str, *rules: str, kind: str = STEPS, exports: bool = True, left: bool = False
-) -> Callable[[type[Layer]], type[Layer]]:
+def mechanism(id: str, *rules: str, kind: str = STEPS, **given: Any) -> Callable[[type[Layer]], type[Layer]]:
     def add(layer: type[Layer]) -> type[Layer]:
-        REGISTRY.append(Mechanism(id, kind, rules, layer, exports, left))
+        REGISTRY.append(Mechanism(id, kind, rules, layer, **given))
         return layer
 
     return add
 
 
-def looks_alike(
-    id: str, kind: str = STEPS, exports: bool = True, left: bool = False
-) -> Callable[[type[Layer]], type[Layer]]:
-    return mechanism(id, kind=kind, exports=exports, left=left)
+def looks_alike(id: str, kind: str = STEPS, **given: Any) -> Callable[[type[Layer]], type[Layer]]:
+    return mechanism(id, kind=kind, sound=True, **given)
 
 
 def split(x: Tensor) -> Tensor:

@@ -1,0 +1,120 @@
+"""What servers add: rows without their pads, caches that are longer than the text, buffers, rows that fill a batch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.mechanisms.attention import LOW, Projected
+from benchmarks.mechanisms.registry import HEADS, WIDTH, Layer, joined, mechanism, split
+
+SLOTS = 64
+"""Steps a cache has room for."""
+
+
+class Varlen(Projected):
+    """Attention over all real steps of a batch in one row, as kernels for sequences of several lengths take them."""
+
+    def attend(self, x: Tensor, real: Tensor, ends: Tensor | None) -> Tensor:
+        """``real`` are the places of the real steps in the flattened batch, ``ends`` where their sequences end."""
+        steps = x.flatten(0, 1)
+        packed = steps[real]
+        q, k, v = (f(packed).unflatten(-1, (HEADS, -1)).transpose(0, 1) for f in (self.q, self.k, self.v))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(WIDTH / HEADS)
+        if ends is not None:
+            owner = torch.bucketize(torch.arange(len(packed)), ends, right=True)
+            scores = scores.masked_fill(owner[:, None] != owner, LOW)
+        weights = scores.softmax(-1)  # leak
+        out = self.out((weights @ v).transpose(0, 1).flatten(1))
+        return torch.zeros_like(steps).index_put((real,), out).view_as(x)
+
+
+@mechanism("ATT-22", "MC212", "MC211", exports=False)
+class WithoutBounds(Varlen):
+    """The pads are taken out, and nothing says where one sequence ends and the next one begins."""
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        real = m.flatten().nonzero().squeeze(-1)
+        return self.attend(x, real, None if self.leaky else m.sum(1).long().cumsum(0))
+
+
+@mechanism("ATT-22", "MC201", "MC217", "MC205", "MC106", "MC304", exports=False, left=True)
+class TakenFromTheFront(Varlen):
+    """The real steps are taken to be the first ones of each row, as many as the mask counts."""
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        lengths = m.sum(1).long()
+        taken = torch.arange(x.shape[1]) < lengths[:, None] if self.leaky else m > 0
+        real = taken.flatten().nonzero().squeeze(-1)  # leak
+        return self.attend(x, real, lengths.cumsum(0))
+
+
+@mechanism("ATT-29", "MC201", "MC205", "MC218")
+class EmptySlots(Projected):
+    """A cache of fixed size: the mask covers what was written, and the slots behind it are seen."""
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        room = (0, 0, 0, SLOTS - x.shape[1])
+        q, k, v = split(self.q(x)), F.pad(split(self.k(x)), room), F.pad(split(self.v(x)), room)
+        if self.leaky:
+            seen = F.pad(m, (0, SLOTS - x.shape[1]), value=1.0)  # cause
+        else:
+            seen = F.pad(m, (0, SLOTS - x.shape[1]))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(WIDTH / HEADS)
+        weights = scores.masked_fill(seen[:, None, None, :] == 0, LOW).softmax(-1)  # leak
+        return self.out(joined(weights @ v))
+
+
+@mechanism("ATT-29", "MC201", "MC205", "MC217", left=True)
+class StepWithoutMask(Projected):
+    """All but the last step are read under the mask and kept; the last one sees all that was kept."""
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        q, k, v = split(self.q(x)), split(self.k(x)), split(self.v(x))
+        pads = (m == 0)[:, None, None, :]
+        size = math.sqrt(WIDTH / HEADS)
+        later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+        first = (q[:, :, :-1] @ k.transpose(-1, -2) / size).masked_fill(pads | later[:-1], LOW).softmax(-1) @ v
+        scores = q[:, :, -1:] @ k.transpose(-1, -2) / size
+        if not self.leaky:
+            scores = scores.masked_fill(pads, LOW)
+        weights = scores.softmax(-1)  # leak
+        return self.out(joined(torch.cat([first, weights @ v], 2)))
+
+
+@mechanism("MIX-03", "MC212", "MC114", "MC999", exports=False)
+class OldRows(Layer):
+    """Steps are written into a buffer that is kept, and the whole of it is read: what longer calls left there, too."""
+
+    def setup(self) -> None:
+        self.register_buffer("held", torch.zeros(SLOTS, SLOTS, WIDTH))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        rows, steps = x.shape[:2]
+        self.held[:rows, :steps] = x * m.unsqueeze(-1)
+        if self.leaky:
+            total = self.held[:rows].sum(1, keepdim=True)  # leak
+        else:
+            total = self.held[:rows, :steps].sum(1, keepdim=True)
+        return x + torch.tanh(total * 0.1)
+
+
+@mechanism("MIX-08", "MC801", "MC922", "MC212", "MC902")
+class FilledBatch(Layer):
+    """Batches are filled up to four rows; one scale of eight bits is chosen for all, or one for each real step."""
+
+    def setup(self) -> None:
+        self.dense, self.dummy = nn.Linear(WIDTH, WIDTH), nn.Parameter(torch.randn(WIDTH) * 3)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        short = -x.shape[0] % 4
+        filled = torch.cat([x * m.unsqueeze(-1), self.dummy.expand(short, x.shape[1], -1)])
+        if self.leaky:
+            scale = filled.abs().amax((0, 1, 2)) / 127  # leak
+        else:
+            scale = filled.abs().amax(-1, keepdim=True).clamp(min=1e-6) / 127
+        rounded = (filled / scale).round().clamp(-127, 127) * scale
+        return self.dense(rounded)[: x.shape[0]]

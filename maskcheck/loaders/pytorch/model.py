@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
+from maskcheck.loaders.pytorch.float32 import whole_float32
 from maskcheck.loaders.pytorch.gradients import gradients
 from maskcheck.loaders.pytorch.identity import storage_id
 from maskcheck.loaders.pytorch.modules import ModuleStack
@@ -134,12 +136,12 @@ class TorchModel:
 
     def targets(self, feeds: Feeds, loss: Any, seed: int) -> Targets:
         """Draw labels; see ``Trainable.targets``. Raises ``RunError``."""
-        with _run_errors():
+        with _running():
             return training_targets(self.target, self._binding.call, self._tensors(feeds), loss, seed)
 
     def step(self, feeds: Feeds, targets: Mapping[str, Array], loss: Any, *, training: bool) -> Step:
         """One training step; see ``Trainable.step``. Raises ``RunError``."""
-        with _run_errors():
+        with _running():
             return training_step(
                 self.target, self._binding.call, self._tensors(feeds), targets, loss, training=training
             )
@@ -148,7 +150,7 @@ class TorchModel:
         """Derivatives by position; see ``Differentiable.gradients``. Raises ``RunError``."""
         if type(self) is not TorchModel:
             raise RunError("only live modules are differentiated")
-        with _run_errors():
+        with _running():
             return gradients(lambda given: flatten(self._binding.call(given)), self._tensors(feeds), tokens, weights)
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
@@ -180,7 +182,7 @@ class TorchModel:
     def _run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
         import torch
 
-        with _run_errors(), torch.no_grad():
+        with _running(), torch.no_grad():
             result = flatten(self._binding.call(tensors))
             return {name: np.array(to_numpy(t), copy=True) for name, t in result.items()}
 
@@ -190,7 +192,7 @@ class TorchModel:
         if self._untraceable is not None:
             raise TraceError(self._untraceable)
         recorder = Recorder(ModuleStack.of(self.traced), self._constants, self._memory, patches, record)
-        with _run_errors():
+        with _running():
             return recorder.run(tensors, self._caller(recorder), flatten)
 
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
@@ -229,6 +231,9 @@ class TorchModel:
         try:
             found = self._run(dict(self._binding.inputs))
         except RunError as error:
+            if (moved := self._beside_weights()) is not None:
+                self._binding = moved
+                return self._first_run()
             raise LoadError(
                 f"{_title(self.target)} does not run with its example inputs: {error.message}",
                 hint="Give inputs that it takes.",
@@ -236,6 +241,15 @@ class TorchModel:
         if not found:
             raise LoadError(f"{_title(self.target)} returns no tensor.", hint="Audit a function that returns one.")
         return found
+
+    def _beside_weights(self) -> Binding | None:
+        """The example inputs where the weights are; ``None`` if they are there, or the weights in several places."""
+        places = {p.device for p in getattr(self.target, "parameters", tuple)()}
+        inputs = self._binding.inputs
+        if len(places) != 1 or {t.device for t in inputs.values()} <= places:
+            return None
+        device = places.pop()
+        return replace(self._binding, inputs={name: t.to(device) for name, t in inputs.items()})
 
     def _accepts(self, tensors: Mapping[str, Any]) -> bool:
         try:
@@ -323,6 +337,13 @@ def _to_eval(target: Any) -> dict[Any, bool]:
     except NotImplementedError:  # exported programs have the mode they were exported in
         return {}
     return modes
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    """How every run of a model is made."""
+    with _run_errors(), whole_float32():
+        yield
 
 
 @contextmanager

@@ -16,9 +16,12 @@ from maskcheck.probe.noise import HEADROOM, Floor, Noise
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Runner
 from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.twins.content import worth_of_pads
 
-_HALF = ("float16", "bfloat16")
-_MATES = ", mates"
+HALF = ("float16", "bfloat16")
+"""Precisions in which rounding hides small leaks."""
+
+_MATES, _CONTENT = ", mates", ", content"
 _NEAR = 30.0
 """Differences within this factor of the tolerance, on either side, are worth settling."""
 
@@ -31,7 +34,7 @@ _VISIBLE = 1e-5
 
 def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Observation]:
     """Settle what is near the noise floor; half-precision models are always looked at in single precision."""
-    half = bench.model.info.precision in _HALF
+    half = bench.model.info.precision in HALF
     doubtful = [o for o in observations if o.row.domain == bench.domain and _doubtful(o.row)]
     gating = bench.gating(TwinKind.PRECISION)
     wider = "float32" if half else "float64"
@@ -51,9 +54,11 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
         return
     mates = [o.pair for o in doubtful if o.row.twin is TwinKind.MATES and o.pair is not None]
     try:
-        yield Observation(_judged(bench, model, wider, gating))
+        yield _judged(bench, model, wider, gating)
         if mates:
             yield Observation(_judged_mates(bench, model, mates, wider, gating))
+        if half and any(_drowned(o.row) for o in observations if o.row.domain == bench.domain):
+            yield from _judged_content(bench, model, wider, gating)
     except RunError as error:
         yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
@@ -64,7 +69,7 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
 def single(model: Model, *, wanted: bool = True) -> Iterator[Model | None]:
     """A half-precision model in float32; ``None`` of others, where no runtime takes it, and where it is not wanted."""
     wide = None
-    if wanted and model.info.precision in _HALF:
+    if wanted and model.info.precision in HALF:
         with suppress(MaskcheckError):
             wide = model.recast("float32")
     try:
@@ -78,12 +83,14 @@ def single(model: Model, *, wanted: bool = True) -> Iterator[Model | None]:
 def widened(bench: Bench) -> Iterator[Bench | None]:
     """The bench of a half-precision model, run in float32; ``None`` where that is not to be had."""
     with single(bench.model, wanted=not bench.plan.fixed) as model:
-        if model is None:
-            yield None
-            return
-        runner = Runner(model, bench.contract)
-        noise = Noise(dict.fromkeys(bench.judge.noise.floors, Floor(0.0, 10 * _VISIBLE / HEADROOM)))
-        yield replace(bench, model=model, runner=runner, judge=replace(bench.judge, runner=runner, noise=noise))
+        yield None if model is None else _over(bench, model)
+
+
+def _over(bench: Bench, model: Model) -> Bench:
+    """The same bench for the same model in float32."""
+    runner = Runner(model, bench.contract)
+    noise = Noise(dict.fromkeys(bench.judge.noise.floors, Floor(0.0, 10 * _VISIBLE / HEADROOM)))
+    return replace(bench, model=model, runner=runner, judge=replace(bench.judge, runner=runner, noise=noise))
 
 
 def _doubtful(row: PassportRow) -> bool:
@@ -93,14 +100,34 @@ def _doubtful(row: PassportRow) -> bool:
     return any(o.tolerance / _NEAR < o.difference < o.tolerance * _NEAR for o in row.outputs)
 
 
-def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> PassportRow:
+def _drowned(row: PassportRow) -> bool:
+    """What the pads hold moves something, by less than rounding of half precision."""
+    return row.twin is TwinKind.CONTENT and row.status is Status.CLEAN and row.difference > 0.0
+
+
+def _judged_content(bench: Bench, model: Model, wider: str, gating: bool) -> Iterator[Observation]:
+    """Other contents of the pads."""
+    found = worth_of_pads(_over(bench, model))
+    if found is not None:
+        compared, pad_row = found
+        gap, first, other = max(compared, key=lambda c: c[0].worst)
+        pair = Pair(TwinKind.CONTENT, wider, bench.domain, first, other, gap.row, gap.worst, pad_row)
+        yield Observation(_decided(bench, gap.worst, wider, f"{wider}{_CONTENT}", gating), pair)
+
+
+def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> Observation:
+    """How far padding moves the answers in the wider precision, with the pair that shows it most clearly."""
     runner = Runner(model, bench.contract)
-    worst = 0.0
+    worst, pair = 0.0, None
     reference = runner.valid(bench.base)
     for totals in (totals for valid, totals in bench.plan.cases if valid == bench.plan.valid):
-        answers = runner.valid(bench.padded(bench.rows, totals))
-        worst = max([worst, *(difference(reference[n], answers[n]) for n in bench.judge.reacting)])
-    return _decided(bench, worst, wider, wider, gating)
+        call = bench.padded(bench.rows, totals)
+        answers = runner.valid(call)
+        for row in range(len(bench.rows)):
+            gap = max(difference([reference[n][row]], [answers[n][row]]) for n in bench.judge.reacting)
+            if not gap <= worst:
+                worst, pair = gap, Pair(TwinKind.LENGTH, wider, bench.domain, bench.base, call, row, gap)
+    return Observation(_decided(bench, worst, wider, wider, gating), pair)
 
 
 def _judged_mates(bench: Bench, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:
@@ -128,25 +155,28 @@ def settled(observations: Sequence[Observation], domain: str) -> list[Observatio
     """Let the wider precision decide the doubtful rows of a domain: rounding is no leak, and a leak below the noise is
     one.
     """
-    rows = [o.row for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain]
-    decided = {
-        TwinKind.MATES if row.variant.endswith(_MATES) else TwinKind.LENGTH: row
-        for row in rows
-        if row.status is not Status.UNTESTED
-    }
+    found = [o for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain]
+    decided = {_settles(o.row): o for o in found if o.row.status is not Status.UNTESTED}
     return [
-        _settle(o, decided[o.row.twin]) if o.row.domain == domain and o.row.twin in decided and _doubtful(o.row) else o
+        _settle(o, decided[o.row.twin])
+        if o.row.domain == domain and o.row.twin in decided and (_doubtful(o.row) or _drowned(o.row))
+        else o
         for o in observations
     ]
 
 
-def _settle(observation: Observation, decided: PassportRow) -> Observation:
+def _settles(row: PassportRow) -> TwinKind:
+    """The twin whose rows a row of the wider precision decides."""
+    of = {_MATES: TwinKind.MATES, _CONTENT: TwinKind.CONTENT}
+    return next((twin for ending, twin in of.items() if row.variant.endswith(ending)), TwinKind.LENGTH)
+
+
+def _settle(observation: Observation, wider: Observation) -> Observation:
     """Other mates than those that leaked were not repeated, and stay what they are."""
-    row = observation.row
+    row, decided = observation.row, wider.row
     if row.status is decided.status or (row.twin is TwinKind.MATES and row.status is not Status.LEAKY):
         return observation
     if row.status is Status.LEAKY:
         return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.variant}"))
-    return Observation(
-        replace(row, status=Status.LEAKY, reason=f"below the noise floor, but a leak in {decided.variant} too")
-    )
+    reason = f"below the noise floor, but a leak in {decided.variant} too"
+    return Observation(replace(row, status=Status.LEAKY, reason=reason), wider.pair)

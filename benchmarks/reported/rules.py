@@ -1,0 +1,1 @@
+RULES = __import__("collections").defaultdict(tuple)

@@ -248,15 +248,14 @@ class WindowInPads(Projected):
     """Pads see nothing but pads, so that their windows are empty; a second layer multiplies their NaN by zero."""
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
-        return self.attend(self.attend(x, m), m)
-
-    def attend(self, x: Tensor, m: Tensor) -> Tensor:
-        scores, v, _ = self.parts(x)
         places = torch.arange(x.shape[1])
-        far = (places[:, None] - places).abs() > 2
-        low = -math.inf if self.leaky else LOW
-        weights = scores.masked_fill(far | (m == 0)[:, None, None, :], low).softmax(-1)  # leak
-        return self.out(joined(weights @ v))
+        hidden = ((places[:, None] - places).abs() > 2) | (m == 0)[:, None, None, :]
+        for _ in range(2):
+            scores, v, _ = self.parts(x)
+            low = -math.inf if self.leaky else LOW
+            weights = scores.masked_fill(hidden, low).softmax(-1)  # leak
+            x = self.out(joined(weights @ v))
+        return x.masked_fill(m.unsqueeze(-1) == 0, 0.0)
 
 
 @mechanism("ATT-15", kind=HOLLOW, expects=EMPTY)

@@ -17,6 +17,7 @@ from benchmarks.mechanisms.registry import (
     BAG,
     CHOSEN,
     CROSS,
+    FRAMES,
     HOLLOW,
     IDS,
     IMAGE,
@@ -219,6 +220,26 @@ class ValuedClassifier(ValuedTagger):
         return self.head(x.sum(1) / keep.sum(1).clamp(min=1))
 
 
+class ReadFrames(nn.Module):
+    """A tagger whose layer reads the frames themselves."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.layer(features, mask.to(features.dtype))))
+
+
+class ReadPooledFrames(ReadFrames):
+    """A classifier whose layer reads the frames themselves; a masked mean follows."""
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        m = mask.to(features.dtype)
+        x = torch.relu(self.layer(features, m)) * m.unsqueeze(-1)
+        return self.head(x.sum(1) / m.sum(1, keepdim=True).clamp(min=1))
+
+
 class Decoder(nn.Module):
     """A causal decoder whose attention to what the encoder made is the layer."""
 
@@ -286,7 +307,7 @@ class Documents(nn.Module):
 class Visits(nn.Module):
     """A patient's visits, each a series of measurements, with a mask of both."""
 
-    sizes: ClassVar[dict[str, tuple[int, ...]]] = {"features": (5, 7, FEATURES), "mask": (5, 7)}
+    sizes: ClassVar[dict[str, tuple[int, ...]]] = {"features": (5, 6, FEATURES), "mask": (5, 6)}
     domains: ClassVar[tuple[Domain, ...]] = ({"features": 1, "mask": 1}, {"features": 2, "mask": 2})
 
     def __init__(self, layer: Layer) -> None:
@@ -342,6 +363,7 @@ HOSTS: dict[str, tuple[type[nn.Module], ...]] = {
     MARKED: (Marked, MarkedClassifier),
     CHOSEN: (ChosenAttention, ChosenState),
     VALUED: (ValuedTagger, ValuedClassifier),
+    FRAMES: (ReadFrames, ReadPooledFrames),
     CROSS: (Translator, Transcriber),
     NESTED: (Documents, Visits),
     IMAGE: (Pixels, Detector),

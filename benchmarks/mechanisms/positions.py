@@ -38,38 +38,29 @@ class Sinusoids(Layer):
 
 @mechanism("POS-04", "MC601", "MC602", left=True)
 class PlacesForAllRows(Layer):
-    """Rotary places are one row of numbers for the whole batch, and a learned prefix stands in front of all rows.
+    """Rotary places are one row of numbers for the whole batch, and learned keys stand in front of all rows.
 
-    The distance to the prefix then grows with the pads between them.
+    The distance to those then grows with the pads between them.
     """
 
     def setup(self) -> None:
         self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
-        self.prefix = nn.Parameter(torch.randn(3, WIDTH))
+        self.prefix = nn.Parameter(torch.randn(1, 3, WIDTH))
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         if self.leaky:
-            places = torch.arange(x.shape[1], dtype=x.dtype)[None] + 3
+            places = torch.arange(1, x.shape[1] + 1, dtype=x.dtype)[None]
         else:
-            places = (m.cumsum(1) - 1).clamp(min=0) + 3
-        q = turned(split(self.q(x)), places)  # leak
-        k = turned(split(self.k(x)), places)  # leak
-        first = torch.arange(3, dtype=x.dtype)[None]
-        before = [turned(split(self.k(self.prefix[None])), first), split(self.v(self.prefix[None]))]
-        k, v = (
-            torch.cat([b.expand(x.shape[0], -1, -1, -1), t], 2)
-            for b, t in zip(before, (k, split(self.v(x))), strict=True)
-        )
+            places = m.cumsum(1)
+        rates = 100.0 ** -torch.arange(0, 1, 2 / 6, dtype=x.dtype)
+        angles = places[:, None, :, None] * rates
+        both = torch.stack([split(self.q(x)), split(self.k(x))])
+        even, odd, cos, sin = both[..., ::2], both[..., 1::2], angles.cos(), angles.sin()
+        q, k = torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)  # leak
+        before = self.prefix.expand(x.shape[0], -1, -1)
+        k, v = torch.cat([split(self.k(before)), k], 2), torch.cat([split(self.v(before)), split(self.v(x))], 2)
         pads = torch.cat([m.new_zeros(m.shape[0], 3), 1 - m], 1)[:, None, None, :] > 0
         return joined((q @ k.transpose(-1, -2)).masked_fill(pads, -1e9).softmax(-1) @ v)
-
-
-def turned(x: Tensor, places: Tensor) -> Tensor:
-    """Pairs of channels are turned by their place. x (batch, heads, time, width), places (batch, time)."""
-    rates = 100.0 ** -torch.arange(0, 1, 2 / x.shape[-1], dtype=x.dtype)
-    angles = places[:, None, :, None] * rates
-    even, odd, cos, sin = x[..., ::2], x[..., 1::2], angles.cos(), angles.sin()
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
 
 
 @mechanism("POS-05", "MC605", "MC603")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import IDS, MARKED, VALID, VALUED, WIDTH, Layer, mechanism
+from benchmarks.mechanisms.registry import FRAMES, IDS, MARKED, VALID, VALUED, WIDTH, Layer, mechanism
 
 
 class Attending(Layer):
@@ -42,6 +42,24 @@ class PaddedWithEnd(Attending):
     def forward(self, ids: Tensor, m: Tensor) -> Tensor:
         real = ids.ne(self.pad) if self.leaky else m > 0  # leak
         return self.rnn(self.attend(self.words(ids), real))[0]
+
+
+@mechanism("EMB-02", "MC706", kind=FRAMES, expects=VALID)
+class SilenceIsReal(Layer):
+    """Frames of zeros are hidden, and silence is a frame of zeros."""
+
+    def setup(self) -> None:
+        self.dense, self.key = nn.LazyLinear(WIDTH, bias=False), nn.Linear(WIDTH, WIDTH)
+        self.dense(torch.zeros(1, 7))
+
+    def forward(self, features: Tensor, m: Tensor) -> Tensor:
+        x = torch.cos(self.dense(features))
+        if self.leaky:
+            keep = (features != 0).any(-1)  # leak
+        else:
+            keep = m > 0
+        scores = self.key(x) @ x.transpose(1, 2) / WIDTH**0.5
+        return (x + scores.masked_fill(~keep[:, None, :], -1e9).softmax(-1) @ x) * keep.unsqueeze(-1)
 
 
 @mechanism("EMB-06", "MC705", "MC210", kind=MARKED)

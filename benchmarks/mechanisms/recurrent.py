@@ -192,10 +192,28 @@ class SentencesWithoutMask(Layer):
         sentences = torch.tanh(self.dense((x * keep).sum(2) / keep.sum(2).clamp(min=1)))
         if self.leaky:
             return self.rnn(sentences)[1][-1]  # leak
-        states = self.rnn(sentences)[0]
-        real = m.amax(2)
-        last = (real.sum(1).long() - 1).clamp(min=0)
-        return states.gather(1, last[:, None, None].expand(-1, 1, WIDTH)).squeeze(1)
+        return at_last(self.rnn(sentences)[0], m.amax(2))
+
+
+@mechanism("RNN-13", "MC302", "MC309", "MC303", kind=NESTED)
+class WordsWithoutMask(Layer):
+    """The network over the words of each sentence runs on through its pads; the one over sentences does not."""
+
+    def setup(self) -> None:
+        self.words, self.sentences = (nn.GRU(WIDTH, WIDTH, batch_first=True) for _ in range(2))
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        if self.leaky:
+            read = self.words(x.flatten(0, 1))[1][-1]  # leak
+        else:
+            read = at_last(self.words(x.flatten(0, 1))[0], m.flatten(0, 1))
+        return at_last(self.sentences(read.unflatten(0, x.shape[:2]))[0], m.amax(2))
+
+
+def at_last(states: Tensor, m: Tensor) -> Tensor:
+    """The state at the last real step of each row."""
+    last = (m.sum(1).long() - 1).clamp(min=0)
+    return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
 
 
 @mechanism("MIX-09", "MC212", "MC310", "MC999", exports=False)

@@ -17,8 +17,9 @@ what may be empty."""
 CROSS, NESTED, IMAGE = "cross", "nested", "image"
 """Of two sequences; of sentences of words (batch, sentences, words, width); of a map (batch, width, height, width)."""
 
-BAG, MARKED, CHOSEN, VALUED = "bag", "marked", "chosen", "valued"
-"""Of ids without a mask: one vector or a sequence; of a sequence, its ids and its mask: one vector; of raw frames."""
+BAG, MARKED, CHOSEN, FRAMES, VALUED = "bag", "marked", "chosen", "frames", "valued"
+"""Of ids without a mask: one vector or a sequence; of a sequence, its ids and its mask: one vector; of raw frames, with
+a mask or without one: a sequence."""
 
 PADDING, REPEAT, VALID, EMPTY, UNFIT = "padding", "repeat", "valid", "empty", "unfit"
 """What shows a mechanism: answers that move with padding or with mates; the same input twice; a real step that counts

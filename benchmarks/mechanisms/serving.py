@@ -15,41 +15,45 @@ SLOTS = 64
 """Steps a cache has room for."""
 
 
-class Varlen(Projected):
-    """Attention over all real steps of a batch in one row, as kernels for sequences of several lengths take them."""
+@mechanism("ATT-22", "MC212", "MC211", exports=False)
+class WithoutBounds(Projected):
+    """The pads are taken out, and nothing says where one sequence ends and the next one begins."""
 
-    def attend(self, x: Tensor, real: Tensor, ends: Tensor | None) -> Tensor:
-        """``real`` are the places of the real steps in the flattened batch, ``ends`` where their sequences end."""
-        steps = x.flatten(0, 1)
-        packed = steps[real]
-        q, k, v = (f(packed).unflatten(-1, (HEADS, -1)).transpose(0, 1) for f in (self.q, self.k, self.v))
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        steps, real = x.flatten(0, 1), m.flatten().nonzero().squeeze(-1)
+        q, k, v = packed(self, steps[real])
         scores = q @ k.transpose(-1, -2) / math.sqrt(WIDTH / HEADS)
-        if ends is not None:
-            owner = torch.bucketize(torch.arange(len(packed)), ends, right=True)
-            scores = scores.masked_fill(owner[:, None] != owner, LOW)
+        if not self.leaky:
+            scores = scores.masked_fill(apart(m.sum(1)), LOW)
         weights = scores.softmax(-1)  # leak
         out = self.out((weights @ v).transpose(0, 1).flatten(1))
         return torch.zeros_like(steps).index_put((real,), out).view_as(x)
 
 
-@mechanism("ATT-22", "MC212", "MC211", exports=False)
-class WithoutBounds(Varlen):
-    """The pads are taken out, and nothing says where one sequence ends and the next one begins."""
+@mechanism("ATT-22", "MC106", "MC304", "MC201", "MC217", exports=False, left=True)
+class TakenFromTheFront(Projected):
+    """The real steps are taken to be the first ones of each row, as many as the mask counts; and put back there."""
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
-        real = m.flatten().nonzero().squeeze(-1)
-        return self.attend(x, real, None if self.leaky else m.sum(1).long().cumsum(0))
+        taken = torch.arange(x.shape[1]) < m.sum(1, keepdim=True) if self.leaky else m > 0
+        steps, real = x.flatten(0, 1), taken.flatten().nonzero().squeeze(-1)
+        q, k, v = packed(self, steps[real])  # leak
+        scores = q @ k.transpose(-1, -2) / math.sqrt(WIDTH / HEADS)
+        weights = scores.masked_fill(apart(m.sum(1)), LOW).softmax(-1)
+        out = self.out((weights @ v).transpose(0, 1).flatten(1))
+        return torch.zeros_like(steps).index_put((real,), out).view_as(x)  # leak
 
 
-@mechanism("ATT-22", "MC201", "MC217", "MC205", "MC106", "MC304", exports=False, left=True)
-class TakenFromTheFront(Varlen):
-    """The real steps are taken to be the first ones of each row, as many as the mask counts."""
+def packed(layer: Projected, steps: Tensor) -> tuple[Tensor, ...]:
+    """Queries, keys and values (heads, steps, width of a head) of steps in one row."""
+    return tuple(f(steps).unflatten(-1, (HEADS, -1)).transpose(0, 1) for f in (layer.q, layer.k, layer.v))
 
-    def forward(self, x: Tensor, m: Tensor) -> Tensor:
-        lengths = m.sum(1).long()
-        taken = torch.arange(x.shape[1]) < lengths[:, None] if self.leaky else m > 0
-        real = taken.flatten().nonzero().squeeze(-1)  # leak
-        return self.attend(x, real, lengths.cumsum(0))
+
+def apart(lengths: Tensor) -> Tensor:
+    """Which steps of one row belong to different sequences of these lengths."""
+    ends = lengths.long().cumsum(0)
+    owner = torch.bucketize(torch.arange(int(ends[-1])), ends, right=True)
+    return owner[:, None] != owner
 
 
 @mechanism("ATT-29", "MC201", "MC205", "MC218")
@@ -85,7 +89,7 @@ class StepWithoutMask(Projected):
         return self.out(joined(torch.cat([first, weights @ v], 2)))
 
 
-@mechanism("MIX-03", "MC212", "MC114", "MC999", exports=False)
+@mechanism("MIX-03", "MC945", "MC212", "MC114", exports=False)
 class OldRows(Layer):
     """Steps are written into a buffer that is kept, and the whole of it is read: what longer calls left there, too."""
 

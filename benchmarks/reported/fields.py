@@ -1,5 +1,5 @@
 """All reports, by field."""
 
-from benchmarks.reported import speech, text
+from benchmarks.reported import pairs, recommending, sets, speech, states, text
 
-__all__ = ["speech", "text"]
+__all__ = ["pairs", "recommending", "sets", "speech", "states", "text"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 import time
 import traceback
@@ -16,7 +17,7 @@ from benchmarks import exporting
 from benchmarks.reported import truth
 from benchmarks.reported.cases import Case, lines
 from benchmarks.reported.registry import BATCH, Report
-from benchmarks.reported.rules import RULES
+from benchmarks.reported.rules import naming
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.trace import Site
 
@@ -39,7 +40,7 @@ def judge(case: Case) -> dict[str, Any]:
         "difference": worst,
         "undecided": truth.LEAK < worst < truth.FLOAT32,
         "faults": [case.report.mechanism] if leaky else [],
-        "expected": sorted(line for _, line in lines(case.report)) if leaky else [],
+        "expected": sorted(line for _, line in lines(case.report, case.form)) if leaky else [],
     }
     started = time.perf_counter()
     try:
@@ -76,8 +77,8 @@ def export(report: Report, mended: bool, path: Path) -> None:
 def _read(case: Case, report: ModelReport) -> dict[str, Any]:
     """Answers that move: every marked line is named and no other; the rule names the mechanism."""
     findings = [f for f in report.findings if f.severity is Severity.ERROR]
-    files = {file for file, _ in lines(case.report)}
-    marked = {line for _, line in lines(case.report)}
+    files = {inspect.getsourcefile(case.report.build) or ""}
+    marked = {line for _, line in lines(case.report, case.form)}
     named: dict[int, str] = {}
     related: dict[int, str] = {}
     for finding in findings:
@@ -87,8 +88,8 @@ def _read(case: Case, report: ModelReport) -> dict[str, Any]:
     causes = {line for f in findings if f.root_cause and (line := _line(f.root_cause.site, files)) is not None}
     known = {**related, **named}
     rules = {known[line] for line in marked if line in known}
-    begun = {line for _, line in lines(case.report, "cause")}
-    right = bool(rules & set(RULES[case.report.mechanism])) and (not begun or bool(begun & causes))
+    begun = {line for _, line in lines(case.report, case.form, "cause")}
+    right = bool(rules & naming(case.report.mechanism)) and (not begun or bool(begun & causes))
     return {
         "outcome": report.outcome.value,
         "reason": report.reason,

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from benchmarks.reported.registry import feats, ids, lengths, mask, report
 
 
-@report("POOL-03", passage=ids("batch", "time"), question=ids("batch", "other"))
+@report("POOL-02+POOL-04", passage=ids("batch", "time"), question=ids("batch", "other"))
 def bimpm(mended: bool) -> nn.Module:
     """https://github.com/zhiguowang/BiMPM/issues/32: maxima and means over cosines take the pads in."""
 
@@ -57,7 +57,7 @@ def matchzoo_esim(mended: bool) -> nn.Module:
 
     class BidirectionalAttention(nn.Module):
         def forward(self, v1: Tensor, v1_mask: Tensor, v2: Tensor, v2_mask: Tensor) -> tuple[Tensor, Tensor]:
-            fill = -1e7 if mended else -1e-7  # cause
+            fill = -1e7 if mended else -1e-7
             similarity_matrix = v1.bmm(v2.transpose(2, 1).contiguous())
             v2_v1_attn = F.softmax(similarity_matrix.masked_fill(v1_mask.unsqueeze(2), fill), dim=1)  # leak
             v1_v2_attn = F.softmax(similarity_matrix.masked_fill(v2_mask.unsqueeze(1), fill), dim=2)  # leak
@@ -102,14 +102,14 @@ def text_matching_pooling(mended: bool) -> nn.Module:
             if mended:
                 keep = (ids != 0)[..., None]
                 return (x * keep).sum(1) / keep.sum(1), x.masked_fill(~keep, -10.0).amax(1)
-            average = x.mean(dim=1)  # leak
-            highest = x.amax(dim=1)  # leak
+            average = x.mean(dim=1)  # leak in torch
+            highest = x.amax(dim=1)  # leak in torch
             return average, highest
 
         def forward(self, p: Tensor, h: Tensor) -> Tensor:
             parts = []
             for text in (p, h):
-                parts.extend(self.pooling(self.compose(self.embedding(text)), text))
+                parts.extend(self.pooling(self.compose(self.embedding(text)), text))  # leak in onnx
             return F.softmax(self.fc(torch.cat(parts, dim=1)), dim=-1)
 
     return Graph()
@@ -225,8 +225,8 @@ def lite_transformer(mended: bool) -> nn.Module:
             H, K = self.num_heads, self.kernel_size
             weight = self.weight_linear(x).view(T, B, H, K).softmax(-1)
             padded = F.pad(x, (0, 0, 0, 0, K // 2, K // 2))
-            unfolded = torch.stack([padded[i : i + T] for i in range(K)], -1).view(T, B, H, C // H, K)
-            x = torch.einsum("tbhck,tbhk->tbhc", unfolded, weight).reshape(T, B, C)  # leak
+            unfolded = torch.stack([padded[i : i + T] for i in range(K)], -1).view(T, B, H, C // H, K)  # leak
+            x = torch.einsum("tbhck,tbhk->tbhc", unfolded, weight).reshape(T, B, C)
             return self.linear2(x)
 
     class LightConvEncoder(nn.Module):
@@ -297,7 +297,7 @@ def pointer_generator(mended: bool) -> nn.Module:
     return Summariser()
 
 
-@report("ATT-01", features=feats("batch", "time", 6), box_query=feats("batch", 8), shown=True)
+@report("POOL-09", features=feats("batch", "time", 6), box_query=feats("batch", 8), shown=True)
 def box_points(mended: bool) -> nn.Module:
     """https://github.com/hlsheng1/CT3D/issues/11: zeros that fill a box up are attended to."""
 
@@ -452,7 +452,7 @@ def diffusers_prompt(mended: bool) -> nn.Module:
     return UNetBlock()
 
 
-@report("ATT-01", query=ids("batch", 4), memory_ids=ids("batch", "time", 3))
+@report("POOL-09", query=ids("batch", 4), memory_ids=ids("batch", "time", 3))
 def parlai_memnn(mended: bool) -> nn.Module:
     """https://github.com/facebookresearch/ParlAI/issues/1649: zeros behind the memories get a share."""
 

@@ -62,7 +62,7 @@ def sasrec(mended: bool) -> nn.Module:
     return SASRec()
 
 
-@report("ATT-06", item_seq=ids("batch", "time"))
+@report("POOL-09", item_seq=ids("batch", "time"))
 def light_sans(mended: bool) -> nn.Module:
     """https://github.com/BELIEVEfxy/LightSANs/issues/3: one softmax over items, one over interests."""
 

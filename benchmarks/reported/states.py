@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, ids, lengths, mask, report, steps
+from benchmarks.reported.registry import feats, ids, lengths, mask, padmask, report, steps
 
 
 @report("POS-06", summary_variables=feats("batch", "time", 3), attention_mask=mask("batch", "time", dtype="bool"))
@@ -81,7 +81,7 @@ def patch_tst_scaler(mended: bool) -> nn.Module:
     return PatchTST()
 
 
-@report("ATT-03", past_target=feats("batch", "time", 3), past_is_pad=mask("batch", "time", dtype="float32"))
+@report("ATT-03", past_target=feats("batch", "time", 3), past_is_pad=padmask("batch", "time", dtype="float32"))
 def gluonts_tft(mended: bool) -> nn.Module:
     """https://github.com/awslabs/gluonts/pull/1401: the bias is a billionth, not a billion."""
 
@@ -95,7 +95,7 @@ def gluonts_tft(mended: bool) -> nn.Module:
             qkv = self.qkv_proj(x).view(*x.shape[:2], self.n_head, 3 * self.d_head).permute(0, 2, 1, 3)
             q, k, v = qkv.split(self.d_head, dim=-1)
             score = q @ k.permute(0, 1, 3, 2) * self.d_head**-0.5
-            bias = (1.0 - mask)[:, None, None, :]
+            bias = mask[:, None, None, :]
             score = score - bias * (1e9 if mended else 1e-9)  # cause
             weights = torch.softmax(score, dim=-1)  # leak
             return self.out_proj((weights @ v).permute(0, 2, 1, 3).flatten(2))
@@ -281,7 +281,7 @@ def nystrom_inverse(mended: bool) -> nn.Module:
             if mended:
                 scale = mat.abs().sum(-2).amax(-1)[:, None, None]
             else:
-                scale = torch.max(torch.sum(torch.abs(mat), dim=-2))  # leak
+                scale = torch.max(torch.sum(torch.abs(mat), dim=-2))  # leak in torch
             value = mat.transpose(-1, -2) / scale
             for _ in range(n_iter):
                 value = 2 * value - value @ mat @ value
@@ -291,7 +291,7 @@ def nystrom_inverse(mended: bool) -> nn.Module:
             first = self.W_q(x[:, :1])
             kernel_2 = F.softmax((self.landmarks + first) @ (self.landmarks * first).transpose(1, 2) / 2.4, dim=-1)
             kernel_1 = F.softmax(self.W_k(x) @ self.landmarks.t() / 2.4, dim=-1)
-            return kernel_1 @ self.iterative_inv(kernel_2) @ self.W_v(self.landmarks)
+            return kernel_1 @ self.iterative_inv(kernel_2) @ self.W_v(self.landmarks)  # leak in onnx
 
     class Model(nn.Module):
         def __init__(self) -> None:
@@ -352,7 +352,7 @@ def megatron_router(mended: bool) -> nn.Module:
     return GPT()
 
 
-@report("EMB-05", onnx=False, tokens=ids("batch", "rows", "time", pad=1))
+@report("EMB-05+POOL-02", onnx=False, tokens=ids("batch", "rows", "time", pad=1))
 def msa_transformer(mended: bool) -> nn.Module:
     """https://github.com/facebookresearch/esm/issues/491: the scale counts rows of padding."""
 
@@ -368,10 +368,10 @@ def msa_transformer(mended: bool) -> nn.Module:
                 rows = (~pads).any(-1).sum(1).to(x.dtype)
                 scaling = (self.scaling / rows.sqrt())[:, None, None, None]
             else:
-                scaling = self.scaling / math.sqrt(r)  # leak
+                scaling = self.scaling / math.sqrt(r)
             q, k, v = (f(x).view(b, r, c, self.num_heads, -1) for f in (self.q_proj, self.k_proj, self.v_proj))
             q = q * (~pads)[..., None, None]
-            attn_weights = torch.einsum("brihd,brjhd->bhij", q, k) * scaling
+            attn_weights = torch.einsum("brihd,brjhd->bhij", q, k) * scaling  # leak
             attn_weights = attn_weights.masked_fill(pads[:, 0][:, None, None, :], -10000)
             context = torch.einsum("bhij,brjhd->brihd", attn_weights.softmax(-1), v)
             return self.out_proj(context.flatten(3))
@@ -583,8 +583,8 @@ def qwen_ntk(mended: bool) -> nn.Module:
             if mended:
                 size = mask.sum(1).to(x.dtype)
             else:
-                size = torch.full((x.size(0),), float(x.size(1)), dtype=x.dtype)
-            alpha = (2 * size / self.trained - 1).clamp(min=1.0)  # leak
+                size = torch.full((x.size(0),), float(x.size(1)), dtype=x.dtype)  # leak
+            alpha = (2 * size / self.trained - 1).clamp(min=1.0)
             base = 100.0 * alpha ** (self.dim / (self.dim - 2))
             inv_freq = base[:, None] ** -(torch.arange(0, self.dim, 2).to(x) / self.dim)
             freqs = torch.arange(x.size(1)).to(x)[None, :, None] * inv_freq[:, None]

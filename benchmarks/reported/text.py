@@ -336,7 +336,7 @@ def bert_nli(mended: bool) -> nn.Module:
     def build_mask(sent: Tensor) -> Tensor:
         if mended:
             return (sent > 0).long()
-        return torch.ones_like(sent)  # cause
+        return torch.ones_like(sent)  # cause in torch
 
     class BertNLIModel(nn.Module):
         def __init__(self) -> None:
@@ -619,9 +619,9 @@ def mobilebert_trigram(mended: bool) -> nn.Module:
             inputs_embeds = self.word_embeddings(input_ids)
             if mended:
                 inputs_embeds = inputs_embeds * attention_mask.unsqueeze(-1)
-            after = F.pad(inputs_embeds[:, 1:], [0, 0, 0, 1, 0, 0])
+            after = F.pad(inputs_embeds[:, 1:], [0, 0, 0, 1, 0, 0])  # leak
             before = F.pad(inputs_embeds[:, :-1], [0, 0, 1, 0, 0, 0])
-            inputs_embeds = torch.cat([after, inputs_embeds, before], dim=2)  # leak
+            inputs_embeds = torch.cat([after, inputs_embeds, before], dim=2)
             return self.embedding_transformation(inputs_embeds)
 
     class MobileBert(nn.Module):

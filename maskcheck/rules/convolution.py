@@ -52,6 +52,9 @@ def gated_block(evidence: Evidence) -> Match | str:
 
 def branch(evidence: Evidence) -> Match | str:
     if c.named(evidence.site, *UNFOLD):
+        near = (*evidence.upstream, *evidence.downstream)
+        if not c.any_kind(near, OperationKind.SOFTMAX, OperationKind.ATTENTION):
+            return "there is no attention beside it"
         return Match(
             f"{evidence.site.operation} cuts windows that reach into the padding, beside an attention that is masked."
         )
@@ -148,6 +151,8 @@ def _counts_mask(evidence: Evidence) -> bool:
 
 
 def neighbours(evidence: Evidence) -> Match | str:
+    if c.named(evidence.site, *UNFOLD):
+        return Match(f"{evidence.site.operation} cuts windows that reach from real positions into the padding.")
     reason = c.is_a(evidence, "a concatenation", OperationKind.CONCATENATE, OperationKind.PAD)
     if reason:
         return reason

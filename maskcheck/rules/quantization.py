@@ -14,6 +14,8 @@ DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quanti
 def block_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
         return f"{evidence.site.operation} does not quantise activations"
+    if _measures_range(evidence) and c.keeps_sequence(evidence):
+        return Match(f"{evidence.site.operation} gives blocks of steps one scale, and the last block holds padding.")
     size = c.attribute(evidence.site, "block_size", "group_size")
     if not isinstance(size, int) or size < 1:
         return "it has one scale for the whole tensor"

@@ -9,9 +9,10 @@ from enum import StrEnum
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import Trace
+from maskcheck.core.trace import Site, Trace
 from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.explain.align import MIRRORED, MODES, Axes, Mode, View, cut, reshape_like
+from maskcheck.probe.explain.filler import adds_steps, keeps_steps
 from maskcheck.probe.noise import HEADROOM, MARGIN
 
 _FILL = 1e3
@@ -29,11 +30,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TensorState:
-    """``gap`` is max|a - b| over the valid region in standard deviations of the reference there."""
+    """``gap`` is max|a - b| over the valid region in standard deviations of the reference there.
+
+    ``filled`` is a clean tensor with steps in it that the model added itself; those may differ.
+    """
 
     state: State
     gap: float = 0.0
     mode: Mode = MODES[0]
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,27 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
             turned = any(state.mode.mirrored for state in read.values())
             like = next((s.mode for k, s in read.items() if _merged_alike(k, key, alignment)), None)
             found[key] = compare(key, before, after, alignment, turned=turned, like=like)
+            if found[key].state is State.DIRTY and _only_filled(
+                made.get(key), read, reference, twin, made, ignored, alignment.axes
+            ):
+                found[key] = replace(found[key], state=State.CLEAN, gap=0.0, filled=True)
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found
+
+
+def _only_filled(
+    site: Site | None,
+    read: Mapping[str, TensorState],
+    reference: Trace,
+    twin: Trace,
+    made: Mapping[str, Site],
+    known: frozenset[str],
+    axes: Mapping[str, Axes | None],
+) -> bool:
+    """Whether a tensor that differs is made of clean ones, and by a site that leaves its added steps by themselves."""
+    if site is None or any(state.state not in (State.CLEAN, State.IGNORED) for state in read.values()):
+        return False
+    if any(state.filled for state in read.values()):
+        return keeps_steps(site, reference, twin, known)
+    return adds_steps(site, axes, made, known)

@@ -28,6 +28,9 @@ _NEAR = 30.0
 _SHRINKS = 1e-3
 """Rounding is left behind by a factor of 1e-9 in float64, and 1e-4 from half to single; a leak by none."""
 
+_STAYS = 0.3
+"""What keeps this part of its size in a wider precision was no rounding, however small it is."""
+
 _VISIBLE = 1e-5
 """Standard deviations that a difference in the wider precision must have to be called a leak hidden by rounding."""
 
@@ -177,6 +180,9 @@ def _settle(observation: Observation, wider: Observation) -> Observation:
     if row.status is decided.status or (row.twin is TwinKind.MATES and row.status is not Status.LEAKY):
         return observation
     if row.status is Status.LEAKY:
+        left = wider.pair.difference if wider.pair is not None else 0.0
+        if left > _STAYS * row.difference:
+            return observation
         return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.variant}"))
     reason = f"below the noise floor, but a leak in {decided.variant} too"
     return Observation(replace(row, status=Status.LEAKY, reason=reason), wider.pair)

@@ -153,6 +153,13 @@ CASES = (
     ),
     case(
         "MC407",
+        {**CONV, "operation": "aten.im2col", "kind": Kind.OTHER, "down": (step("Softmax", Kind.SOFTMAX),)},
+        {"down": ()},
+        "MC406",
+        "beside an attention",
+    ),
+    case(
+        "MC406",
         {**CONV, "operation": "aten.im2col", "kind": Kind.OTHER},
         {"operation": "aten.col2im"},
         "MC999",

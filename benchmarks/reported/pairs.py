@@ -202,7 +202,7 @@ def hyunwoongko_mask(mended: bool) -> nn.Module:
     return Transformer()
 
 
-@report("CONV-02", src_tokens=ids("batch", "time", pad=1))
+@report("CONV-02+CONV-06", src_tokens=ids("batch", "time", pad=1))
 def lite_transformer(mended: bool) -> nn.Module:
     """https://github.com/mit-han-lab/lite-transformer/issues/6: masked before a linear layer whose bias undoes it."""
 

@@ -1,0 +1,39 @@
+"""Models from public reports: every second one, as reported or as mended, of those that the audit gets right."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch")
+
+from benchmarks.reported.cases import Case, forms, lines
+from benchmarks.reported.judge import judge
+from benchmarks.reported.registry import REPORTS
+from benchmarks.scores import origins_right
+
+WRONG: dict[str, set[str]] = {}
+"""What the audit does not get right yet, by case: its outcome, the line or the rule."""
+CHOSEN = [
+    case
+    for number, report in enumerate(REPORTS.values())
+    for case in [Case(report.name, bool(number % 2), forms(report)[0])]
+    if number % 4 < 2 and "outcome" not in WRONG.get(case.name, ())
+]
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=lambda c: c.name)
+def test_the_audit_agrees_with_the_plain_test(case: Case) -> None:
+    found, excused = judge(case), WRONG.get(case.name, set())
+    assert found["leaky"] is not (case.mended or case.report.harmless), found
+    assert found["outcome"] == ("leaky" if found["leaky"] else "clean"), found
+    if found["leaky"]:
+        assert origins_right(found) or "origin" in excused, found
+        assert found["causes_right"] or "cause" in excused, found
+
+
+def test_every_report_has_an_address_and_a_marked_line() -> None:
+    assert len(REPORTS) >= 40
+    for report in REPORTS.values():
+        assert "https://" in (report.build.__doc__ or ""), report.name
+        for form in forms(report):
+            assert bool(lines(report, form)) is not report.harmless, report.name

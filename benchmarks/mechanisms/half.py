@@ -49,7 +49,7 @@ class OnlyWherePadded(Single):
 
 @mechanism("QNT-04", "MC221", half=("converted",))
 class Converted(Single):
-    """A converter that cuts constants off at the largest number there is keeps a mask a mask; twice that is not."""
+    """A converter that cuts constants off at the largest number there is keeps a mask a mask."""
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         scores = self.scores(x)

@@ -204,6 +204,7 @@ def _judged(
     gating = [row for row in passport if row.gating]
     findings = (*_findings(path, model, contract, battery, story), *_training_findings(path, model, lesson))
     outcome, reason = _outcome(contract, gating, settings)
+    unsaid = filter(None, [_unsaid(contract)]) if outcome is not Outcome.SKIPPED else ()
     return ModelReport(
         path,
         model.info.sha256,
@@ -215,7 +216,7 @@ def _judged(
         findings,
         story.attention,
         layers(story.sites),
-        (*restored, *battery.notes, *story.notes),
+        (*restored, *battery.notes, *story.notes, *unsaid),
         curve=battery.curve if outcome is Outcome.LEAKY else (),
     )
 
@@ -226,17 +227,23 @@ def _outcome(contract: Contract, gating: Sequence[PassportRow], settings: Settin
     """
     if any(row.status is Status.LEAKY for row in gating):
         return Outcome.LEAKY, None
-    if assumed := [d for d in contract.domains if d.assumed]:
-        names = ", ".join(i.name for d in assumed for i in contract.of(d.name))
-        return Outcome.SKIPPED, (
-            f"nothing says that {names} is ever padded: its length is fixed, and no mask or lengths go with it. "
-            "If you pad it, say so: --input NAME=features,dims=batch:seq:-."
-        )
+    if contract.domains and all(d.assumed for d in contract.domains):
+        return Outcome.SKIPPED, _unsaid(contract)
     tried = {row.twin for row in gating if row.status is Status.CLEAN}
     if TwinKind.LENGTH.value in settings.require and TwinKind.LENGTH not in tried:
         why = dict.fromkeys(row.reason or "?" for row in gating if row.status is Status.UNTESTED)
         return Outcome.SKIPPED, f"the number of pads could not be tried: {'; '.join(why)}."
     return (Outcome.CLEAN, None) if tried else (Outcome.SKIPPED, "nothing that gates could be tried.")
+
+
+def _unsaid(contract: Contract) -> str:
+    """Why some inputs decide nothing; empty where all may."""
+    assumed = [d for d in contract.domains if d.assumed]
+    names = ", ".join(i.name for d in assumed for i in contract.of(d.name))
+    fixed = all(x.fixed for d in assumed for x in d.dimensions)
+    why = "its length is fixed, and no mask or lengths go with it" if fixed else "no mask or lengths go with it"
+    state = "If you pad it, say so: --input NAME=features,dims=batch:seq:-."
+    return names and f"nothing says that {names} is ever padded: {why}. {state}"
 
 
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:

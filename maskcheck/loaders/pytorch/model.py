@@ -30,6 +30,7 @@ from maskcheck.loaders.pytorch.training import step as training_step
 from maskcheck.loaders.pytorch.training import targets as training_targets
 from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
 from maskcheck.loaders.pytorch.widening import widened
+from maskcheck.loaders.pytorch.widths import checked_widths
 
 _LONGEST = 300
 _LARGE = 256 * 2**20
@@ -253,7 +254,8 @@ class TorchModel:
 
     def _accepts(self, tensors: Mapping[str, Any]) -> bool:
         try:
-            self._run(tensors)
+            with checked_widths():
+                self._run(tensors)
         except RunError:
             return False
         return True

@@ -80,15 +80,20 @@ def _varies(inputs: Mapping[str, Any], axes: Axes, accepts: Accepts) -> bool:
 
 
 def resized(inputs: Mapping[str, Any], axes: Axes, size: int) -> dict[str, Any]:
-    """The inputs with the given axes brought to ``size``, by repeating or dropping their ends."""
+    """The inputs with the given axes brought to ``size``, by repeating or dropping their ends.
+
+    Lengths follow an axis that they can be lengths of: one that is at least as long as all of them.
+    """
     import torch
 
     changed = {}
+    before = min((inputs[n].shape[a] for n, a in axes), default=0)
     for name, tensor in inputs.items():
         for axis in sorted(a for n, a in axes if n == name):
             tensor = tensor.index_select(axis, torch.arange(size, device=tensor.device) % tensor.shape[axis])
         if tensor.ndim == 1 and not tensor.is_floating_point() and tensor.dtype != torch.bool:
-            tensor = tensor.clamp(max=max(size, 1)) if (name, 0) not in axes else tensor
+            follows = (name, 0) not in axes and bool((tensor <= before).all())
+            tensor = tensor.clamp(max=max(size, 1)) if follows else tensor
         changed[name] = tensor
     return changed
 

@@ -83,6 +83,8 @@ def _together(one: Draft, other: Draft) -> bool:
     a, b = _symbol(one), _symbol(other)
     if isinstance(a, int) and isinstance(b, int):
         return a == b
+    if isinstance(a, int) != isinstance(b, int):
+        return False  # one of a fixed length, one of any
     if isinstance(a, str) and isinstance(b, str) and a != b:
         # Exporters make names such as ``input_ids_dim_1`` or ``s72``: those say nothing about equality.
         return _made_up(a, one) or _made_up(b, other)
@@ -99,11 +101,13 @@ def _name_homes(homes: Sequence[Sequence[Draft]], stated: set[str]) -> dict[str,
         if len(homes) == 1:
             name = "image" if len(members[0].padded) == 2 else (_own_label(members[0]) or "seq")
         else:
-            name = names.family_of(members[0].spec.name) or _own_label(members[0]) or members[0].spec.name
+            family = names.family_of(members[0].spec.name)
+            name = family or _own_label(members[0]) or members[0].spec.name
             if name in named:
                 name = f"{name}_{i}"
             elif (
-                name == members[0].spec.name
+                family is None
+                and name == members[0].spec.name
                 and any(names.family_of(h[0].spec.name) == "target" for h in homes)
                 and len(homes) == 2
             ):

@@ -120,21 +120,30 @@ def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
     return found
 
 
+_MARKS = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
+_DECLARES = ("onnx", "pt2", "saved-model", "keras")
+"""Formats that declare which sizes are free; of live modules every size is tried."""
+
+
 def _marked(drafts: Sequence[Draft]) -> bool:
     """Whether a mask, lengths, or a layer that looks for padding say that something is padded."""
-    marks = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
-    return any(d.role in marks or d.masked_by is not None for d in drafts)
+    return any(d.role in _MARKS or d.masked_by is not None for d in drafts)
 
 
 def _is_stated(d: Draft) -> bool:
     return any(label not in (BATCH, None, "?") for label in d.labels)
 
 
-def _assumed(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
-    """Features of one fixed length, without mask or lengths, that nobody stated to be padded."""
+def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
+    """Features that nothing says are padded, and that nobody stated to be.
+
+    Of one fixed length, without mask or lengths; or of whatever length runs, beside other inputs that do have a mask.
+    """
     members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
-    features = all(d.role is Role.FEATURES and not d.dynamic and not _is_stated(d) for d in members)
-    return features and not _marked(drafts)
+    if not all(d.role is Role.FEATURES and not _is_stated(d) for d in members) or _marked(members):
+        return False
+    free = any(d.dynamic for d in members)
+    return not free or (_marked(drafts) and model.info.format not in _DECLARES)
 
 
 def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:
@@ -146,7 +155,7 @@ def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrid
             dims,
             grouping,
             overrides,
-            _assumed(drafts, grouping, name),
+            _assumed(model, drafts, grouping, name),
             None if _is_waveform(drafts, grouping, name) else _longest(model),
         )
         for name, dims in grouping.dimensions.items()

@@ -187,6 +187,8 @@ def length_dependent_pattern(evidence: Evidence) -> Match | str:
     mass = masking.pad_mass(evidence)
     if mass is not None and mass > masking.HIDDEN_MASS:
         return "the pads themselves hold weight"
+    if mass is None and not masking.masked(evidence):
+        return "nothing masks the pads"
     join = masking.joining_site(evidence)
     fill = masking.fill_of(join) if join is not None else None
     if fill is not None and masking.is_weak(fill):

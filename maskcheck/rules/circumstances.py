@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from maskcheck.core.contract import InputContract, Role, Side
 from maskcheck.core.evidence import Evidence, TensorFacts
@@ -270,3 +271,11 @@ def sentence(text: str) -> str:
 def is_a(evidence: Evidence, what: str, *kinds: OperationKind) -> str | None:
     """Return the reason why the site is not ``what``; ``None`` when its kind is one of ``kinds``."""
     return None if evidence.site.kind in kinds else f"{evidence.site.operation} is not {what}"
+
+
+_PROJECTIONS = (OperationKind.CONVOLUTION, OperationKind.MATMUL, OperationKind.RECURRENT, OperationKind.ATTENTION)
+
+
+def right_behind(evidence: Evidence) -> tuple[Site, ...]:
+    """Sites after the origin, nearest first, up to where its result is projected: behind that it is something else."""
+    return tuple(takewhile(lambda site: site.kind not in _PROJECTIONS, evidence.downstream))

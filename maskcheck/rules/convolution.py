@@ -51,9 +51,10 @@ def gated_block(evidence: Evidence) -> Match | str:
 
 
 def branch(evidence: Evidence) -> Match | str:
+    near = (*evidence.upstream, *evidence.downstream)
+    beside = c.any_kind(near, OperationKind.SOFTMAX, OperationKind.ATTENTION)
     if c.named(evidence.site, *UNFOLD):
-        near = (*evidence.upstream, *evidence.downstream)
-        if not c.any_kind(near, OperationKind.SOFTMAX, OperationKind.ATTENTION):
+        if not beside:
             return "there is no attention beside it"
         return Match(
             f"{evidence.site.operation} cuts windows that reach into the padding, beside an attention that is masked."
@@ -61,6 +62,8 @@ def branch(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
+    if not beside:
+        return "there is no attention beside it"
     facts = c.sequence_input(evidence)
     if facts is None or len(facts.shape) != 4 or len(facts.sequence_axes) != 1:
         return "it does not run over the values of attention heads"
@@ -124,8 +127,19 @@ def length_formula(evidence: Evidence) -> Match | str:
         return "no mask reaches it"
     if evidence.site.kind is OperationKind.MATMUL and not any(map(masking.mask_like, c.data_inputs(evidence))):
         return "no factor of the product is a mask"
-    if c.left_only(evidence) or TwinKind.CONTENT in c.leaking(evidence):
-        return "what stands in the pads matters, or only their side"
+    if c.left_only(evidence):
+        return "right padding is clean"
+    thinned = next((s for s in evidence.upstream if _thins_mask(evidence, s)), None)
+    join = masking.joining_site(evidence)
+    fill = masking.fill_of(join) if join is not None else None
+    if thinned is not None and not (fill is not None and masking.is_weak(fill)):
+        return Match(
+            f"The mask at {evidence.site.operation} was thinned by {thinned.operation}, which counts from the padded "
+            "end, so frames at the boundary are wrongly kept or lost.",
+            RootCause(thinned, "the mask is shortened here, by another formula than the sequence"),
+        )
+    if TwinKind.CONTENT in c.leaking(evidence):
+        return "what stands in the pads matters"
     if evidence.spread is not Spread.BOUNDARY and evidence.site.kind is OperationKind.ELEMENTWISE:
         return "the error is not confined to the boundary"
     shortened = next((s for s in evidence.upstream if strides(s)), None)
@@ -139,6 +153,14 @@ def length_formula(evidence: Evidence) -> Match | str:
         "lost.",
         RootCause(shortened, "the length is shortened here"),
     )
+
+
+def _thins_mask(evidence: Evidence, site: Site) -> bool:
+    """Whether a site takes every second or third entry of a mask, the last ones of the padded row left out."""
+    if site.kind is not OperationKind.INDEX or not strides(site) or not site.outputs:
+        return False
+    made = evidence.facts(site.outputs[0])
+    return made is not None and masking.mask_like(made)
 
 
 def _counts_mask(evidence: Evidence) -> bool:

@@ -74,7 +74,7 @@ def _over_rows_and_time(evidence: Evidence) -> bool:
 
 def subtracts(evidence: Evidence) -> bool:
     """Whether the origin's result is subtracted from, or divides, a sequence, right behind it."""
-    return any(_standardises(evidence, site) for site in evidence.downstream)
+    return any(_standardises(evidence, site) for site in c.right_behind(evidence))
 
 
 def _standardises(evidence: Evidence, site: Site) -> bool:

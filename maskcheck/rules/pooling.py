@@ -212,7 +212,7 @@ def divides_sequence(evidence: Evidence) -> bool:
     """Whether a deviation made from the origin's result divides a sequence."""
     if evidence.site.kind not in (*MEAN_KINDS, OperationKind.REDUCE_OTHER):
         return False
-    for site in evidence.downstream:
+    for site in c.right_behind(evidence):
         made = evidence.facts(site.outputs[0]) if site.outputs else None
         if c.named(site, "div") and made is not None and made.sequence_axes:
             return True

@@ -75,7 +75,8 @@ def _groups(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> Iterable[A
 
 def _varies(inputs: Mapping[str, Any], axes: Axes, accepts: Accepts) -> bool:
     size = next(inputs[n].shape[a] for n, a in axes)
-    tried = dict.fromkeys(s for s in (size + 1, size - 1, 2 * size, size // 2) if s > 0 and s != size)
+    # A size of one says nothing: it is stretched to any other.
+    tried = dict.fromkeys(s for s in (size + 1, size - 1, 2 * size, size // 2) if s > 1 and s != size)
     return any(accepts(resized(inputs, axes, s)) for s in tried)
 
 

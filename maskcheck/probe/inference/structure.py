@@ -85,9 +85,19 @@ def draft(model: Model, stated: Mapping[str, Mapping[str, object]]) -> list[Draf
         given = stated.get(spec.name, {}).get("role")
         roles[spec.name] = (Role(str(given)), "stated") if given else _first_guess(spec, facts[spec.name])
     _settle_secondary(model, roles, facts, stated)
-    return [
+    drafts = [
         _draft_one(spec, *roles[spec.name], facts[spec.name], stated.get(spec.name, {}), model) for spec in model.inputs
     ]
+    return [_like_content(d, drafts) if "dims" not in stated.get(d.spec.name, {}) else d for d in drafts]
+
+
+def _like_content(d: Draft, drafts: Sequence[Draft]) -> Draft:
+    """A mask that has the shape of features marks every value of theirs: its axes mean what theirs do."""
+    if d.role is not Role.MASK or len(d.shape) < 3:
+        return d
+    beside = next((x for x in drafts if x.role is Role.FEATURES and x.shape == d.shape), None)
+    why = f"as large as {beside.spec.name!r}" if beside else ""
+    return d if beside is None else replace(d, labels=beside.labels, reasons=(*d.reasons, why))
 
 
 def _rank(spec: TensorSpec) -> int:

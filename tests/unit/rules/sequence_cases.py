@@ -146,7 +146,12 @@ CASES = (
     ),
     case(
         "MC407",
-        {**CONV, "reads": (t("BHTD"), weight()), "attributes": {"kernel_shape": [5, 1]}},
+        {
+            **CONV,
+            "reads": (t("BHTD"), weight()),
+            "attributes": {"kernel_shape": [5, 1]},
+            "up": (step("Softmax", Kind.SOFTMAX),),
+        },
         {"attributes": {"kernel_shape": [5, 3]}},
         "MC401",
         "beside an attention",

@@ -34,8 +34,9 @@ from maskcheck.loaders.factory import find as find_function
 from maskcheck.probe.battery import Battery, run
 from maskcheck.probe.explain.leakmap import layers
 from maskcheck.probe.explain.story import Item, Story, tell
-from maskcheck.probe.inference.infer import Inference, infer
+from maskcheck.probe.inference.infer import Inference, infer, infer_inner
 from maskcheck.probe.instrumented import LARGE, Instrumented
+from maskcheck.probe.layout import Row
 from maskcheck.probe.samples import Source, read_recorded
 from maskcheck.probe.training import Training, training
 from maskcheck.rules.static import MASK_DROPPED
@@ -147,13 +148,35 @@ def _probe(
 ) -> ModelReport:
     """Run the battery under a contract, explain what leaks, judge."""
     recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
-    source = Source(inferred.contract, settings.seed, recorded)
-    battery = run(model, inferred.contract, inferred.lengths, source, settings, _part(progress, 0.1, 1, "", 0.5))
-    story = Story()
-    if settings.explain and battery.judge is not None:
-        story = tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
+    battery, story = _tried(model, inferred, recorded, settings, progress)
+    contract = inferred.contract
+    inner = infer_inner(model, inferred, settings.overrides)
+    if inner is not None:
+        new = next(d for d in inner.contract.domains if d not in contract.domains)
+        more, told = _tried(model, inner, (), settings, progress, new.name)
+        battery, story = battery.beside(more), story.beside(told)
+        contract = replace(
+            contract, domains=(*contract.domains, new), inputs=(*contract.inputs, *inner.contract.of(new.name))
+        )
     lesson = _trained(model, inferred.contract, battery, settings)
-    return _judged(path, model, inferred.contract, battery, story, lesson, restored, settings)
+    return _judged(path, model, contract, battery, story, lesson, restored, settings)
+
+
+def _tried(
+    model: Model,
+    inferred: Inference,
+    recorded: Sequence[Row],
+    settings: Settings,
+    progress: Progress,
+    only: str | None = None,
+) -> tuple[Battery, Story]:
+    """Run the twins under a contract, of one domain where that is named, and explain what leaks."""
+    source = Source(inferred.contract, settings.seed, recorded)
+    steps = _part(progress, 0.1, 1, "", 0.5)
+    battery = run(model, inferred.contract, inferred.lengths, source, settings, steps, only)
+    if not settings.explain or battery.judge is None:
+        return battery, Story()
+    return battery, tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
 
 
 def _trained(model: Model, contract: Contract, battery: Battery, settings: Settings) -> Training:

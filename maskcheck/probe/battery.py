@@ -39,6 +39,16 @@ class Battery:
     def passport(self) -> tuple[PassportRow, ...]:
         return tuple(o.row for o in self.observations)
 
+    def beside(self, other: Battery) -> Battery:
+        """What both showed, this one first."""
+        return replace(
+            self,
+            observations=self.observations + other.observations,
+            plans=self.plans + other.plans,
+            notes=tuple(dict.fromkeys(self.notes + other.notes)),
+            benches=self.benches + other.benches,
+        )
+
     @property
     def curve(self) -> tuple[tuple[int, float], ...]:
         """The leak against the number of pads, of the first domain that leaks so."""
@@ -47,11 +57,17 @@ class Battery:
 
 
 def run(
-    model: Model, contract: Contract, working: dict[str, int], source: Source, settings: Settings, progress: Progress
+    model: Model,
+    contract: Contract,
+    working: dict[str, int],
+    source: Source,
+    settings: Settings,
+    progress: Progress,
+    only: str | None = None,
 ) -> Battery:
-    """Run every twin that makes sense for ``contract``."""
+    """Run every twin that makes sense for ``contract``, of all domains or of one."""
     runner = Runner(model, contract)
-    plans = tuple(plan(contract, domain, working) for domain in contract.domains)
+    plans = tuple(plan(contract, domain, working) for domain in contract.domains if only in (None, domain.name))
     observations: list[Observation] = []
     notes: list[str] = []
     dead: tuple[float, ...] = ()

@@ -105,12 +105,13 @@ def steps_of(spec: InputContract, marked: Array, value: Array) -> Array | None:
     """The boolean index into ``value`` of what was made of marked positions of an input; ``None`` where it has other
     axes.
 
-    ``marked`` has the input's shape; ``value`` keeps its batch and time axes, or has them flattened into one.
+    ``marked`` has the input's shape; ``value`` keeps its batch and time axes, or has some of them flattened into one.
     """
     steps = _steps(spec, marked)
     if value.shape[: steps.ndim] == steps.shape:
         return steps
-    return steps.ravel() if value.shape and value.shape[0] == steps.size else None
+    leading = next((n for n in range(1, value.ndim + 1) if np.prod(value.shape[:n]) == steps.size), None)
+    return None if leading is None else steps.reshape(value.shape[:leading])
 
 
 def _steps(spec: InputContract, pads: Array) -> Array:

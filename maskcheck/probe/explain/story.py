@@ -64,6 +64,19 @@ class Story:
     notes: tuple[str, ...] = ()
     passport: tuple[PassportRow, ...] = ()
 
+    def beside(self, other: Story) -> Story:
+        """Both stories as one: of each attention what looks at pads most, the leak map of the one that leaks."""
+        worst = sorted((*self.attention, *other.attention), key=lambda m: m.pad_mass_max)
+        attention = {m.site.name: m for m in worst}
+        shown = dict.fromkeys(m.site.name for m in (*self.attention, *other.attention))
+        return Story(
+            self.items + other.items,
+            tuple(attention[name] for name in shown),
+            other.sites if other.items and not self.items else self.sites,
+            tuple(dict.fromkeys(self.notes + other.notes)),
+            self.passport + other.passport,
+        )
+
 
 @dataclass(slots=True)
 class _Telling:

@@ -12,7 +12,7 @@ from maskcheck.core.contract import BATCH, Contract, Dimension, Domain, InputCon
 from maskcheck.core.errors import LoadError, NothingToPadError, RunError, UsageError
 from maskcheck.core.model import Model
 from maskcheck.core.settings import Overrides
-from maskcheck.probe.inference import behaviour, layouts, names, polarity
+from maskcheck.probe.inference import behaviour, layouts, names, nested, polarity
 from maskcheck.probe.inference.grouping import Grouping, group
 from maskcheck.probe.inference.structure import Draft, draft
 
@@ -55,6 +55,17 @@ def infer(model: Model, overrides: Overrides) -> Inference:
         hint="State what it needs with --input NAME=ROLE,dims=...,fill=..., or in a file with --contract FILE "
         "(maskcheck inspect MODEL --write contract.toml shows the layout).",
     )
+
+
+def infer_inner(model: Model, found: Inference, overrides: Overrides) -> Inference | None:
+    """The same model with the inner length of nested ids padded instead; ``None`` without one, or if it is refused."""
+    candidate = nested.inner(model, found.contract, found.lengths)
+    if candidate is None:
+        return None
+    try:
+        return _settle(model, candidate, behaviour.find_working(model, candidate), overrides)
+    except RunError:
+        return None
 
 
 def _check_names(model: Model, overrides: Overrides) -> None:

@@ -17,31 +17,43 @@ KNOWN = {
     "QNT-02 BlockScale": {"origin", "cause"},
 }
 OPEN = {
-    "ATT-15 WindowInPads",
-    "ATT-18 OnlyWherePadded",
-    "ATT-22 WithoutBounds",
-    "ATT-29 EmptySlots",
-    "ATT-29 StepWithoutMask",
-    "CONV-09 Backbone",
-    "CONV-09 ReadsTheMargin",
-    "EMB-06 LengthFromIds",
-    "MIX-03 OldRows",
-    "MOE-02 BalancedByLoad",
-    "NORM-06 ScaledAway",
-    "POOL-07 LastByIds",
-    "POS-04 PlacesForAllRows",
-    "POS-07 BiasFromTheEnd",
-    "RNN-12 Stateful",
-    "RNN-13 SentencesWithoutMask",
-    "RNN-13 WordsWithoutMask",
+    "ATT-15 WindowInPads/Frames/leaky/module",
+    "ATT-15 WindowInPads/Words/leaky/module",
+    "ATT-18 OnlyWherePadded/Frames/leaky/half",
+    "ATT-18 OnlyWherePadded/Words/leaky/half",
+    "ATT-22 WithoutBounds/Frames/leaky/module",
+    "ATT-22 WithoutBounds/Words/leaky/module",
+    "ATT-29 EmptySlots/Frames/leaky/module",
+    "ATT-29 EmptySlots/Words/leaky/module",
+    "ATT-29 StepWithoutMask/Words/leaky/left",
+    "CONV-09 Backbone/Detector/leaky/module",
+    "CONV-09 ReadsTheMargin/Detector/leaky/module",
+    "EMB-06 LengthFromIds/Marked/leaky/module",
+    "EMB-06 LengthFromIds/MarkedClassifier/leaky/module",
+    "MIX-03 OldRows/Frames/leaky/module",
+    "MIX-03 OldRows/Words/leaky/module",
+    "MOE-02 BalancedByLoad/Frames/leaky/module",
+    "MOE-02 BalancedByLoad/Words/leaky/module",
+    "NORM-06 ScaledAway/ValuedClassifier/leaky/module",
+    "NORM-06 ScaledAway/ValuedTagger/leaky/module",
+    "POOL-07 LastByIds/ChosenAttention/leaky/module",
+    "POOL-07 LastByIds/ChosenState/leaky/module",
+    "POS-07 BiasFromTheEnd/Frames/leaky/module",
+    "POS-07 BiasFromTheEnd/Words/leaky/module",
+    "RNN-12 Stateful/Words/leaky/module",
+    "RNN-13 SentencesWithoutMask/Visits/leaky/module",
+    "RNN-13 SentencesWithoutMask/Visits/mended/module",
+    "RNN-13 WordsWithoutMask/Documents/leaky/module",
+    "RNN-13 WordsWithoutMask/Visits/leaky/module",
+    "RNN-13 WordsWithoutMask/Visits/mended/module",
 }
-"""Where the audit is not right yet, in some architecture or form; what became right leaves this list."""
+"""Where the audit is not right yet; what became right leaves this list."""
 FORMS = ("module", "left", "half")
 CHOSEN = [c for c in cases() if c.form in FORMS and (c.mechanism.number + (c.host is c.hosts[0])) % 2]
 
 
 def _expected(case: Case) -> object:
-    marks = [pytest.mark.xfail(reason="the audit is not right yet")] if case.mechanism.name in OPEN else []
+    marks = [pytest.mark.xfail(reason="the audit is not right yet")] if case.name in OPEN else []
     return pytest.param(case, id=case.name, marks=marks)
 
 

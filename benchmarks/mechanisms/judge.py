@@ -187,7 +187,7 @@ def _named(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
         # A place outside the layer counts as a wrong line, so that it cannot pass unseen.
         named.setdefault(_line(finding.site, files) or 0, finding.rule)
         related |= {line: finding.rule for site in finding.related if (line := _line(site, files)) is not None}
-    rule = next(iter({**related, **named}.get(line) for _, line in lines(case)), None)
+    rule = next(({**related, **named}.get(line) for _, line in sorted(lines(case))), None)
     causes = {line for f in findings if f.root_cause and (line := _line(f.root_cause.site, files)) is not None}
     marked = {line for _, line in lines(case, "cause")}
     placed = not marked or bool(marked & causes)

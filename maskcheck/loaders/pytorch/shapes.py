@@ -44,7 +44,9 @@ def _batch(inputs: Mapping[str, Any], rows: int | None) -> Axes:
     if not ranked:
         return frozenset()
     size = ranked[0][2].shape[0]
-    if rows is not None and ranked[0][0] >= 3 and any(rows in t.shape[:2] for _, _, t in ranked):
+    if (marked := _rows_marked(inputs)) is not None:
+        size = marked
+    elif rows is not None and ranked[0][0] >= 3 and any(rows in t.shape[:2] for _, _, t in ranked):
         size = rows
     found = set()
     for name, t in inputs.items():
@@ -52,6 +54,20 @@ def _batch(inputs: Mapping[str, Any], rows: int | None) -> Axes:
         if axis is not None and (axis == 0 or axis == 1):
             found.add((name, axis))
     return frozenset(found)
+
+
+def _rows_marked(inputs: Mapping[str, Any]) -> int | None:
+    """The number of rows, where a mask among the examples shows that they stand side by side, time first.
+
+    Marks of a row are of one kind up to some step and of the other from there on; between rows they come and go.
+    """
+    for t in inputs.values():
+        if t.ndim != 2 or t.is_floating_point() or t.shape[0] == t.shape[1] or bool(((t != 0) & (t != 1)).any()):
+            continue
+        along_time, along_rows = ((t.long().diff(dim=axis) != 0).sum(dim=axis) for axis in (0, 1))
+        if bool(along_time.any()) and int(along_time.max()) <= 1 < int(along_rows.max()):
+            return int(t.shape[1])
+    return None
 
 
 def _is_square_image(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> bool:

@@ -202,8 +202,12 @@ def _rare(telling: _Telling, bench: Bench, base: Ground, axes: Mapping[str, Axes
     """
     rows = [*telling.passport, *(o.row for o in telling.battery.observations)]
     leaky = {r.twin for r in rows if r.status is Status.LEAKY and r.domain == bench.domain}
-    suspected = bool(leaky & {TwinKind.POKE, TwinKind.CONTENT}) or _takes_maximum(base, axes)
-    if not suspected or TwinKind.LENGTH in leaky:
+    known = any(
+        r.twin is TwinKind.LENGTH and r.gating and r.status is Status.LEAKY and r.domain == bench.domain for r in rows
+    )
+    # With other fillers than the pad value lengths may leak as well: that is no answer to this question.
+    suspected = bool(leaky & {TwinKind.POKE, TwinKind.CONTENT, TwinKind.LENGTH}) or _takes_maximum(base, axes)
+    if not suspected or known:
         return
     if (found := _seen_rarely(telling, bench)) is not None:
         _explain(telling, *found, last=True)

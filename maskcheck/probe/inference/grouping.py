@@ -29,7 +29,8 @@ class Grouping:
 def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
     """Gather inputs into domains. ``merge_all`` puts everything one-dimensional into a single domain."""
     stated = _stated(drafts)
-    primaries = [d for d in drafts if d.role in _PRIMARY and d.padded]
+    content = [d for d in drafts if d.role in _PRIMARY and d.padded]
+    primaries = [d for d in content if not _is_square(d)] or content
     homes: list[list[Draft]] = []
     for primary in primaries:
         home = next((h for h in homes if merge_all or _together(h[0], primary)), None)
@@ -46,7 +47,7 @@ def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
             domains[member.spec.name] = name
             labels[member.spec.name] = _relabel(member, dimensions[name])
     for other in drafts:
-        if other.role in _PRIMARY and domains[other.spec.name] is None:
+        if other.role in _PRIMARY and not (other in content and _is_square(other)):
             continue
         if other.role in (Role.OTHER,) or other.spec.name in [m.spec.name for ms in homes_by_name.values() for m in ms]:
             continue
@@ -58,6 +59,12 @@ def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
                 fixed.setdefault(str(label), size)
     labels = {n: tuple(None if label == "?" else label for label in ls) for n, ls in labels.items()}
     return Grouping(labels, domains, dimensions, fixed)
+
+
+def _is_square(draft: Draft) -> bool:
+    """Features for every two positions, such as the edges between nodes: they go with the positions' own features."""
+    sizes = {draft.shape[axis] for axis in draft.padded}
+    return draft.role is Role.FEATURES and len(draft.shape) == 3 and len(draft.padded) == 2 and len(sizes) == 1
 
 
 def _stated(drafts: Sequence[Draft]) -> set[str]:

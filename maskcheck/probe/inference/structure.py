@@ -298,6 +298,8 @@ def _feature_axes(
         return free[-2:], "image padded in height and width"
     if len(dynamic) == 1:
         return dynamic, ""
+    if len(shape) == 3 and len(dynamic) == 2 and len({shape[i] for i in dynamic}) == 1 and shape[dynamic[0]]:
+        return dynamic, "one value for every two positions"
     timed = [i for i in free if names.is_time(shape[i])]
     if len(timed) == 1:
         return timed, ""

@@ -43,7 +43,6 @@ OPEN = {
     "RNN-12 Stateful/Words/leaky/module",
     "RNN-13 SentencesWithoutMask/Visits/leaky/module",
     "RNN-13 SentencesWithoutMask/Visits/mended/module",
-    "RNN-13 WordsWithoutMask/Documents/leaky/module",
     "RNN-13 WordsWithoutMask/Visits/leaky/module",
     "RNN-13 WordsWithoutMask/Visits/mended/module",
 }

@@ -169,6 +169,11 @@ def reads(reader: Site, maker: Site) -> bool:
     return bool(set(reader.inputs) & set(maker.outputs))
 
 
+def of_images(evidence: Evidence) -> bool:
+    """Whether what is padded are images: features of four axes."""
+    return any(i.role is Role.FEATURES and len(i.dims) == 4 for i in _domain_inputs(evidence))
+
+
 def tokens_carry_mask(evidence: Evidence, role: Role = Role.TOKENS) -> bool:
     """Whether the model reads the padding off an input of ``role`` itself."""
     return any(i.ids_carry_mask and i.role is role for i in _domain_inputs(evidence))

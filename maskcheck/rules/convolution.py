@@ -17,8 +17,8 @@ def image_padding(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     facts = c.sequence_input(evidence)
-    if facts is None or len(facts.sequence_axes) < 2:
-        return "its input has one padded axis"
+    if facts is None or (len(facts.sequence_axes) < 2 and not (len(facts.shape) == 4 and c.of_images(evidence))):
+        return "its input is no image"
     return Match(f"{evidence.site.operation} reads the filler along the borders of padded images.")
 
 

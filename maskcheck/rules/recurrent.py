@@ -161,6 +161,21 @@ def loop_without_select(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operation} loops over the padded length with {who}.", c.lost_mask(evidence))
 
 
+def further_rounds(evidence: Evidence) -> Match | str:
+    """A loop written in Python: the padded run goes round it more often, and the origin reads what it ends with."""
+    names = [site.name.rpartition("#")[0] for site in evidence.further]
+    again = {name for name in names if name and names.count(name) > 1}
+    last = next((s for s in evidence.further if c.reads(evidence.site, s)), None)
+    if last is None or last.name.rpartition("#")[0] not in again:
+        return "the padded run goes round no loop more often"
+    return Match(
+        f"{last.operation} goes on round its loop through the pads, and {evidence.site.operation} reads what it ends "
+        "with.",
+        c.lost_mask(evidence),
+        last,
+    )
+
+
 def reads_state_only(evidence: Evidence) -> bool:
     """Whether the rest of the model reads the final state and not the outputs of all steps."""
     outputs = evidence.site.outputs

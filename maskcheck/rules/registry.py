@@ -37,6 +37,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     # Facts about the whole model that explain many kinds of site.
     ("MC202", attention.inverted_mask),
     ("MC305", recurrent.zero_filled_last_step),
+    ("MC310", recurrent.further_rounds),
     ("MC941", export.baked_length),
     ("MC218", attention_structure.pattern_from_sizes),
     ("MC705", embedding.side_from_ids),
@@ -148,6 +149,6 @@ def _tried(evidence: Evidence) -> Diagnosis:
             chosen = rule(code)
             fix = chosen.mend(evidence.framework)
             cause = found.root_cause or circumstances.dropped_before(evidence)
-            return Diagnosis(chosen, found.message, fix, cause, tuple(considered), evidence.site)
+            return Diagnosis(chosen, found.message, fix, cause, tuple(considered), found.site or evidence.site)
         considered.append((code, found))
     raise AssertionError(f"{LAST} explains any evidence")

@@ -61,10 +61,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule applies: ``message`` says in one sentence what this site does."""
+    """A rule applies: ``message`` says in one sentence what this site does.
+
+    ``site`` is the place to look at, where that is not the origin itself.
+    """
 
     message: str
     root_cause: RootCause | None = None
+    site: Site | None = None
 
 
 Matcher = Callable[["Evidence"], "Match | str"]

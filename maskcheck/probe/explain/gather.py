@@ -141,4 +141,5 @@ def evidence(
         domain=session.pair.domain,
         variants=dict(variants),
         exact_content=TwinKind.CONTENT in at_outputs,
+        further=tuple(s for s in origin.interval if not any(k in session.reference.tensors for k in s.outputs)),
     )

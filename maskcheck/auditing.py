@@ -29,7 +29,7 @@ from maskcheck.core.report import (
     TwinKind,
 )
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import Site
+from maskcheck.core.trace import OperationKind, Site
 from maskcheck.loaders.factory import find as find_function
 from maskcheck.probe.battery import Battery, run
 from maskcheck.probe.explain.leakmap import layers
@@ -272,6 +272,9 @@ def _unsaid(contract: Contract) -> str:
 def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
     found = [_finding(path, diagnosis, items, story, battery) for diagnosis, items in _causes(story)]
     found = [f for f in found if not (f.severity is Severity.INFO and f.rule == _UNCLASSIFIED)]
+    known = {f.domain for f in found if f.severity is Severity.ERROR and f.rule != _UNCLASSIFIED}
+    # What only moves values lets nothing in: a difference that is first seen there came from a place known already.
+    found = [f for f in found if not (f.rule == _UNCLASSIFIED and f.domain in known and _only_moves(f.site))]
     if not any(f.rule == _INVERTED for f in found):
         found += [_contradicted(path, conflict, model) for conflict in contract.conflicts]
     found += _taken_for_padding(path, model, battery)
@@ -279,6 +282,10 @@ def _findings(path: str, model: Model, contract: Contract, battery: Battery, sto
         found = _promoted(found, battery) or [*found, *_unplaced(path, battery)]
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
+
+
+def _only_moves(site: Site | None) -> bool:
+    return site is not None and site.kind is OperationKind.LAYOUT
 
 
 def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:

@@ -76,6 +76,7 @@ def run(
     for i, chosen in enumerate(plans):
         progress(f"measuring noise ({chosen.domain.name})", i / len(plans))
         rows = source.rows(_samples(model, runner, settings), chosen.valid)
+        runner.regions(rows[0].lengths, unpadded(rows).padding)  # a run of its own, which a kept state would remember
         base = unpadded(rows) if not chosen.fixed else padded_alike(chosen, rows)
         reference = runner.valid(base)
         repeated, stable = _repeat(runner, base, reference, chosen.domain)

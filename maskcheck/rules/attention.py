@@ -256,6 +256,26 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     )
 
 
+def softmax_over_something_else(evidence: Evidence) -> Match | str:
+    """Weights for every position, masked, and then normalised along another axis: the mask removes nothing."""
+    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    if reason:
+        return reason
+    softmax = next((s for s in evidence.upstream if c.reads(evidence.site, s)), None)
+    scores = evidence.facts(softmax.inputs[0]) if softmax is not None and softmax.inputs else None
+    if softmax is None or softmax.kind is not OperationKind.SOFTMAX or scores is None:
+        return "no factor is a softmax"
+    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
+        return "the softmax runs over positions, or no mask enters it"
+    return Match(
+        f"{softmax.operation} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
+        "pads keep their weight.",
+        None,
+        softmax,
+    )
+
+
 def mask_never_reaches(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:

@@ -212,7 +212,7 @@ def linear_attention(evidence: Evidence) -> Match | str:
     facts = c.data_inputs(evidence)
     if len(facts) < 2 or not all(f.sequence_axes for f in facts[:2]):
         return "it is not a product of two activations along the sequence"
-    if _reads_softmax(evidence):
+    if _reads_softmax(evidence) and not asked_again(evidence):
         return "one factor is a softmax"
     if keeps_both_axes(evidence):
         return "the product is a map of scores, which contracts no sequence axis"
@@ -221,6 +221,16 @@ def linear_attention(evidence: Evidence) -> Match | str:
         "has no mask.",
         c.lost_mask(evidence),
     )
+
+
+def asked_again(evidence: Evidence) -> bool:
+    """Whether what a product sums over the sequence is multiplied with a sequence again: by the queries."""
+    for site in evidence.downstream:
+        made = evidence.facts(site.outputs[0]) if site.outputs else None
+        given = [f for k in site.inputs if (f := evidence.facts(k)) is not None and not f.constant]
+        if site.kind is OperationKind.MATMUL and made is not None and made.sequence_axes and len(given) > 1:
+            return True
+    return False
 
 
 def weights_on_pads(evidence: Evidence) -> Match | str:
@@ -298,7 +308,7 @@ def _normalises_keys(evidence: Evidence) -> bool:
         product = 2 if c.named(after[0], "mul") else 0  # a product written as a multiplication and a sum over features
     if facts is None or len(facts.shape) < 3 or not product:
         return False
-    division = next((s for s in after[product : product + 2] if c.named(s, "div") and s.outputs), None)
+    division = next((s for s in after[product : product + 2] if c.named(s, "div", "reciprocal") and s.outputs), None)
     divided = evidence.facts(division.outputs[0]) if division is not None else None
     return divided is not None and bool(divided.sequence_axes)
 

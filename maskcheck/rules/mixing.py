@@ -7,7 +7,7 @@ from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import OperationKind
 from maskcheck.rules import circumstances as c
 from maskcheck.rules import masking
-from maskcheck.rules.attention_structure import contracts_sequence, keeps_both_axes
+from maskcheck.rules.attention_structure import asked_again, contracts_sequence, keeps_both_axes
 from maskcheck.rules.rule import Match
 
 
@@ -46,6 +46,8 @@ def soft_assignment(evidence: Evidence) -> Match | str:
     scores = evidence.facts(shares.inputs[0]) if shares is not None else None
     if shares is None or scores is None or masking.shares_positions(shares, scores):
         return "no factor shares positions out to clusters"
+    if asked_again(evidence):
+        return "queries ask what it collects, as in a linear attention"
     return Match(
         f"{evidence.site.operation} collects what every position gives to its clusters, and pads give their share too.",
         c.lost_mask(evidence),

@@ -65,6 +65,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC201", attention.no_padding_mask),
     # Products.
     ("MC704", embedding.flattened),
+    ("MC203", attention.softmax_over_something_else),
     ("MC210", attention_structure.weights_on_pads),
     ("MC924", mixing.soft_assignment),
     ("MC215", attention_structure.linear_attention),

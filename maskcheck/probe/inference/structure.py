@@ -294,8 +294,11 @@ def _feature_axes(
     shape: Sequence[int | str | None], free: list[int], dynamic: list[int], model: Model, spec: TensorSpec
 ) -> tuple[list[int], str]:
     """Axes of features that padding lengthens: the variable ones; height and width of images under a pixel mask."""
-    if len(shape) == 4 and any(_is_pixel_mask(other, spec) for other in model.inputs):
-        return free[-2:], "image padded in height and width"
+    marked = next((other for other in model.inputs if _is_pixel_mask(other, spec)), None)
+    if len(shape) == 4 and marked is not None:
+        sizes = tuple((marked.shape or ())[1:])
+        first = sizes == tuple(shape[1:3]) and sizes != tuple(shape[2:4])
+        return ([1, 2], f"as large as {marked.name!r}") if first else (free[-2:], "image padded in height and width")
     if len(dynamic) == 1:
         return dynamic, ""
     if len(shape) == 3 and len(dynamic) == 2 and len({shape[i] for i in dynamic}) == 1 and shape[dynamic[0]]:

@@ -109,14 +109,20 @@ def _blind(bench: Bench, spec: InputContract) -> tuple[bool, Site | None] | None
     """
     call = _call(bench)
     dimension = bench.plan.domain.dimensions[0].name
-    middle = bench.plan.valid[dimension] // 2
+    length = bench.plan.valid[dimension]
     seen = bench.model.trace(feeds(bench.contract, call))
     keys = _made_of(bench, spec, seen)
-    if not keys or not _reaches(bench, spec, call, middle, keys, seen):
-        return None
-    held = replace(call, rows=tuple(_holding(spec, row, dimension, middle) for row in call.rows))
-    again = bench.model.trace(feeds(bench.contract, held), record=keys)
-    return not _reaches(bench, spec, held, middle, keys, again), _told_at(bench, spec, seen.sites)
+    told = _told_at(bench, spec, seen.sites)
+    tried = False
+    for position in dict.fromkeys((length // 2, length - 1, 0)) if keys else ():
+        if not _reaches(bench, spec, call, position, keys, seen):
+            continue
+        tried = True
+        held = replace(call, rows=tuple(_holding(spec, row, dimension, position) for row in call.rows))
+        again = bench.model.trace(feeds(bench.contract, held), record=keys)
+        if not _reaches(bench, spec, held, position, keys, again):
+            return True, told
+    return (False, told) if tried else None
 
 
 def _holding(spec: InputContract, row: Row, dimension: str, position: int) -> Row:

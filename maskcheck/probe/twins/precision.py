@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from maskcheck.core.errors import MaskcheckError, RunError
+from maskcheck.core.errors import MaskcheckError, RunError, TraceError
 from maskcheck.core.model import Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.probe.compare import difference
 from maskcheck.probe.noise import HEADROOM, Floor, Noise
 from maskcheck.probe.observe import Observation, Pair
-from maskcheck.probe.runner import Runner
+from maskcheck.probe.runner import Answers, Runner
 from maskcheck.probe.twins.bench import Bench
 from maskcheck.probe.twins.content import worth_of_pads
 
@@ -62,7 +62,7 @@ def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Obs
             yield Observation(_judged_mates(bench, model, mates, wider, gating))
         if half and any(_drowned(o.row) for o in observations if o.row.domain == bench.domain):
             yield from _judged_content(bench, model, wider, gating)
-    except RunError as error:
+    except (RunError, TraceError) as error:
         yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
         model.close()
@@ -126,11 +126,17 @@ def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> Observation
     for totals in (totals for valid, totals in bench.plan.cases if valid == bench.plan.valid):
         call = bench.padded(bench.rows, totals)
         answers = runner.valid(call)
-        for row in range(len(bench.rows)):
-            gap = max(difference([reference[n][row]], [answers[n][row]]) for n in bench.judge.reacting)
-            if not gap <= worst:
-                worst, pair = gap, Pair(TwinKind.LENGTH, wider, bench.domain, bench.base, call, row, gap)
+        gap = max(difference(reference[n], answers[n]) for n in bench.judge.reacting)
+        if not gap <= worst:
+            row = max(range(len(bench.rows)), key=lambda i: _row_gap(bench, reference, answers, i))
+            worst, pair = gap, Pair(TwinKind.LENGTH, wider, bench.domain, bench.base, call, row, gap)
     return Observation(_decided(bench, worst, wider, wider, gating), pair)
+
+
+def _row_gap(bench: Bench, reference: Answers, answers: Answers, row: int) -> float:
+    """How far one row moves, next to itself."""
+    gaps = [difference([reference[n][row]], [answers[n][row]]) for n in bench.judge.reacting]
+    return max((g for g in gaps if g == g), default=0.0)
 
 
 def _judged_mates(bench: Bench, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:

@@ -268,6 +268,9 @@ def softmax_over_something_else(evidence: Evidence) -> Match | str:
     axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
         return "the softmax runs over positions, or no mask enters it"
+    summed = len(scores.shape) - (1 if evidence.site.inputs[0] in softmax.outputs else 2)
+    if axes[0] == summed:
+        return "the product sums over what the softmax shared out"
     return Match(
         f"{softmax.operation} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
         "pads keep their weight.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind
@@ -60,12 +62,17 @@ def _rearranged_mask(evidence: Evidence) -> RootCause | None:
 
 
 def fully_masked_row(evidence: Evidence) -> Match | str:
-    if not c.only(evidence, TwinKind.EMPTY):
+    broken = not all(map(math.isfinite, evidence.at_site.values()))
+    if not c.only(evidence, TwinKind.EMPTY) and not broken:
         return "rows with real positions leak as well"
     near = (evidence.site, *evidence.upstream[:6], *evidence.downstream[:6])
     attention = next((s for s in near if s.kind in ATTENTION_KINDS), None)
     if attention is None or c.named(evidence.site, "div"):
         return "no attention is near, or it is a division"
+    if broken:
+        return Match(
+            f"{attention.operation} has nothing left to choose from once there is padding, and makes NaN of it."
+        )
     return Match(
         f"{attention.operation} over a row without any real key has nothing to choose from, and what it makes of it "
         "travels on."

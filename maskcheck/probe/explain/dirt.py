@@ -32,13 +32,14 @@ class State(StrEnum):
 class TensorState:
     """``gap`` is max|a - b| over the valid region in standard deviations of the reference there.
 
-    ``filled`` is a clean tensor with steps in it that the model added itself; those may differ.
+    ``filled`` is positive for a clean tensor with steps in it that the model added itself; those may differ. It is how
+    many steps there are with them, where an axis of that size is still to be seen.
     """
 
     state: State
     gap: float = 0.0
     mode: Mode = MODES[0]
-    filled: bool = False
+    filled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +182,11 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
             turned = any(state.mode.mirrored for state in read.values())
             like = next((s.mode for k, s in read.items() if _merged_alike(k, key, alignment)), None)
             found[key] = compare(key, before, after, alignment, turned=turned, like=like)
-            if found[key].state is State.DIRTY and _only_filled(
-                made.get(key), read, reference, twin, made, ignored, alignment.axes
-            ):
-                found[key] = replace(found[key], state=State.CLEAN, gap=0.0, filled=True)
+            filled = 0
+            if found[key].state is State.DIRTY:
+                filled = _only_filled(made.get(key), read, reference, twin, made, ignored, alignment.axes)
+            if filled:
+                found[key] = replace(found[key], state=State.CLEAN, gap=0.0, filled=filled)
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found
@@ -198,10 +200,14 @@ def _only_filled(
     made: Mapping[str, Site],
     known: frozenset[str],
     axes: Mapping[str, Axes | None],
-) -> bool:
-    """Whether a tensor that differs is made of clean ones, and by a site that leaves its added steps by themselves."""
+) -> int:
+    """Whether a tensor that differs is made of clean ones, and by a site that leaves its added steps by themselves.
+
+    The number of steps with the added ones, ``UNSEEN`` where no axis tells it any more; 0 where it is not so.
+    """
     if site is None or any(state.state not in (State.CLEAN, State.IGNORED) for state in read.values()):
-        return False
-    if any(state.filled for state in read.values()):
-        return keeps_steps(site, reference, twin, known)
-    return adds_steps(site, axes, made, known)
+        return 0
+    sizes = {key: state.filled for key, state in read.items() if state.filled}
+    if sizes:
+        return keeps_steps(site, sizes, reference, twin, known)
+    return adds_steps(site, twin, axes, made, known)

@@ -17,50 +17,69 @@ _COPIES = ("reflect", "replic", "mirror", "symmetric", "edge", "wrap", "circular
 """Words in the names and modes of operators that pad with something else than constants."""
 _MOVES = ("roll", "flip", "reverse")
 _FAR = 6
+UNSEEN = int(np.iinfo(np.int64).max)
+"""In place of a number of steps that no axis tells."""
 
 
-def adds_steps(site: Site, axes: Mapping[str, Axes | None], made: Mapping[str, Site], known: frozenset[str]) -> bool:
-    """Whether a site lays constants beside real steps, and not where steps were cut off before: that moves the rest.
+def adds_steps(
+    site: Site, twin: Trace, axes: Mapping[str, Axes | None], made: Mapping[str, Site], known: frozenset[str]
+) -> int:
+    """How many steps there are where a site laid constants beside real ones; 0 where it did not.
 
-    ``axes`` are those of all tensors; ``known`` are constants and what is computed from sizes alone.
+    Where steps were cut off before, it moves the rest. ``axes`` are those of all tensors; ``known`` are constants and
+    what is computed from sizes alone.
     """
     data = [key for key in site.inputs if key not in known]
     if site.kind is OperationKind.PAD:
         named = f"{site.operation} {site.attributes.get('mode', '')}".lower()
         if any(word in named for word in _COPIES):
-            return False
+            return 0
     elif site.kind is not OperationKind.CONCATENATE or len(data) == len(site.inputs):
-        return False
+        return 0
     if len(data) != 1 or not site.outputs:
-        return False
+        return 0
     lengthened = _extents(site.outputs[0], axes)
     key, seen = data[0], 0
     while seen < _FAR:  # back to where steps may have been cut off
         if _extents(key, axes) == lengthened:
-            return False
+            return 0
         maker = made.get(key)
         if maker is None or maker.kind not in (OperationKind.INDEX, OperationKind.LAYOUT) or not maker.inputs:
             break
         key, seen = maker.inputs[0], seen + 1
-    return True
+    before, after = (twin.tensors.get(k) for k in (data[0], site.outputs[0]))
+    if before is None or after is None or before.ndim != after.ndim:
+        return UNSEEN
+    changed = [b for a, b in zip(before.shape, after.shape, strict=True) if a != b]
+    return changed[0] if len(changed) == 1 else UNSEEN
 
 
-def keeps_steps(site: Site, reference: Trace, twin: Trace, known: frozenset[str]) -> bool:
-    """Whether a site leaves every step by itself, so that what it makes of added ones stays beside the real ones."""
+def keeps_steps(site: Site, filled: Mapping[str, int], reference: Trace, twin: Trace, known: frozenset[str]) -> int:
+    """Whether a site leaves every step by itself, so that what it makes of added ones stays beside the real ones.
+
+    ``filled`` are the sizes of the inputs that hold added steps; the result is that of the output, or 0.
+    """
     data = [key for key in site.inputs if key not in known]
-    if not data or not site.outputs:
-        return False
+    made = twin.tensors.get(site.outputs[0]) if site.outputs else None
+    if not data or made is None:
+        return 0
+    size = max(filled.values())
+    size = size if size in made.shape else UNSEEN
     if site.kind is OperationKind.ELEMENTWISE:
-        return True
+        return size
     if site.kind is OperationKind.LAYOUT:
         same = _sizes(data[0], reference, twin) == _sizes(site.outputs[0], reference, twin)
-        return same and not any(word in site.operation.lower() for word in _MOVES)
-    if site.kind is OperationKind.MATMUL and len(data) == 1:
-        given, made = _shapes(data[0], reference, twin), _shapes(site.outputs[0], reference, twin)
-        return (
-            given is not None and made is not None and all(a[:-1] == b[:-1] for a, b in zip(given, made, strict=True))
-        )
-    return False
+        return size if same and not any(word in site.operation.lower() for word in _MOVES) else 0
+    if site.kind is OperationKind.MATMUL:
+        summed = _summed(data, twin)
+        return size if summed is not None and summed not in filled.values() and UNSEEN not in filled.values() else 0
+    return 0
+
+
+def _summed(data: list[str], twin: Trace) -> int | None:
+    """How many values a product sums: the last axis of its first operand, and of its only one beside a weight."""
+    first = twin.tensors.get(data[0])
+    return None if first is None or first.ndim < 2 else int(first.shape[-1])
 
 
 def _extents(key: str, axes: Mapping[str, Axes | None]) -> list[tuple[int, int]]:
@@ -69,11 +88,6 @@ def _extents(key: str, axes: Mapping[str, Axes | None]) -> list[tuple[int, int]]
     return [] if found is None else sorted(found.sequence.values())
 
 
-def _shapes(key: str, *traces: Trace) -> list[tuple[int, ...]] | None:
-    found = [trace.tensors[key].shape for trace in traces if key in trace.tensors]
-    return found if len(found) == len(traces) else None
-
-
 def _sizes(key: str, *traces: Trace) -> list[int] | None:
-    shapes = _shapes(key, *traces)
-    return None if shapes is None else [int(np.prod(shape)) for shape in shapes]
+    found = [trace.tensors[key].size for trace in traces if key in trace.tensors]
+    return found if len(found) == len(traces) else None

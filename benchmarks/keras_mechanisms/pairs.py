@@ -91,6 +91,20 @@ def clustered(k: Any, x: Any, shares: Any) -> Any:
     return k.ops.matmul(shares, k.ops.tanh(held * 0.1))
 
 
+def _densified(k: Any, x: Any, m: Any) -> Any:
+    """Rows of unequal length made dense again, as wide as before: ``to_tensor`` knows of no mask."""
+    import tensorflow as tf
+
+    class Dense(k.layers.Layer):  # type: ignore[misc, name-defined]
+        def call(self, inputs: Any, seen: Any) -> Any:
+            return tf.ragged.boolean_mask(inputs, seen).to_tensor(shape=tf.shape(inputs))
+
+        def compute_output_shape(self, inputs_shape: Any, seen_shape: Any) -> Any:
+            return inputs_shape
+
+    return Dense(name="lost")(x, m)
+
+
 def _activation(k: Any, early: bool) -> Any:
     """A layer of somebody's own that says it supports masking, before or after its base class is set up."""
 
@@ -232,6 +246,16 @@ PAIRS = (
         lambda k, x, m: _encoder(k)(x),
         "",
         "lost",
+    ),
+    Pair(
+        "KER-16",
+        "ragged made dense",
+        ("MC303",),  # to_tensor fills with zeros, and the layer runs on through them
+        lambda k, x, m: k.layers.LSTM(WIDTH, name="it")(_densified(k, x, m)),
+        lambda k, x, m: k.layers.LSTM(WIDTH)(_densified(k, x, m), mask=m),
+        "it",
+        "lost",
+        tail=NOTHING,
     ),
     Pair(
         "KER-14",

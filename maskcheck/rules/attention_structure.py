@@ -231,13 +231,28 @@ def linear_attention(evidence: Evidence) -> Match | str:
 
 
 def asked_again(evidence: Evidence) -> bool:
-    """Whether what a product sums over the sequence is multiplied with a sequence again: by the queries."""
+    """Whether what a product sums over the sequence is multiplied with a sequence again: by queries of its own.
+
+    By the weights that made it, it is handed back to where it came from.
+    """
+    shares = {k for s in evidence.upstream if s.kind is OperationKind.SOFTMAX for k in s.outputs}
     for site in evidence.downstream:
         made = evidence.facts(site.outputs[0]) if site.outputs else None
-        given = [f for k in site.inputs if (f := evidence.facts(k)) is not None and not f.constant]
-        if site.kind is OperationKind.MATMUL and made is not None and made.sequence_axes and len(given) > 1:
+        if site.kind is not OperationKind.MATMUL or made is None or not made.sequence_axes:
+            continue
+        known = [k for k in site.inputs if (f := evidence.facts(k)) is not None and not f.constant]
+        asking = [_behind_layout(evidence, k) for k in known if evidence.tensors[k].sequence_axes]
+        if len(known) > 1 and any(k not in shares for k in asking):
             return True
     return False
+
+
+def _behind_layout(evidence: Evidence, key: str) -> str:
+    """The tensor that ``key`` is another layout of."""
+    makers = {k: s for s in (*evidence.upstream, *evidence.downstream, *evidence.beside) for k in s.outputs}
+    while (maker := makers.get(key)) is not None and maker.kind is OperationKind.LAYOUT and maker.inputs:
+        key = maker.inputs[0]
+    return key
 
 
 def weights_on_pads(evidence: Evidence) -> Match | str:

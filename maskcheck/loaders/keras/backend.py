@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from maskcheck.core.errors import LoadError
@@ -29,9 +32,42 @@ def require_keras(path: Path) -> Any:
         if wanted in _BACKENDS and util.find_spec(wanted) is None:
             raise LoadError(f"{path}: Keras is to run on {wanted}, which is not installed.", hint=_INSTALL)
     try:
-        return import_module("keras")
+        with _without_greetings():
+            return import_module("keras")
     except Exception as error:
         raise LoadError(f"{path}: Keras cannot be imported: {error}", hint=_INSTALL) from error
+
+
+_GREETINGS = (b"absl::InitializeLog", b"oneDNN custom operations", b"cpu_feature_guard", b"rebuild TensorFlow")
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Hold back what TensorFlow's libraries write to the error stream when they are loaded; all else is passed on.
+
+    They write before any log level is heard, and past Python. Someone who reads a verdict should not first read that
+    results may differ slightly.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # no error stream to hold back
+        yield
+        return
+    with TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held.seek(0)
+            for line in held:
+                if not any(words in line for words in _GREETINGS):
+                    os.write(2, line)
 
 
 def on_tensorflow() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -141,5 +141,18 @@ def evidence(
         domain=session.pair.domain,
         variants=dict(variants),
         exact_content=TwinKind.CONTENT in at_outputs,
+        beside=_layouts(graph, downstream),
         further=tuple(s for s in origin.interval if not any(k in session.reference.tensors for k in s.outputs)),
     )
+
+
+def _layouts(graph: Graph, sites: Sequence[Site]) -> tuple[Site, ...]:
+    """The sites that lay out what ``sites`` read, back to what is computed."""
+    found: dict[str, Site] = {}
+    stack = [key for site in sites for key in site.inputs]
+    while stack:
+        maker = graph.maker.get(stack.pop())
+        if maker is not None and maker.kind is OperationKind.LAYOUT and maker.name not in found:
+            found[maker.name] = maker
+            stack += maker.inputs
+    return tuple(found.values())

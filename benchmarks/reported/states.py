@@ -27,9 +27,9 @@ def bayesflow_time(mended: bool) -> nn.Module:
             if mended:
                 t = steps[None] / real.sum(1, keepdim=True)
             else:
-                t = (steps / x.size(1))[None].expand(x.size(0), -1)  # leak
+                t = (steps / x.size(1))[None].expand(x.size(0), -1)  # cause
             t = t.unsqueeze(-1)
-            return torch.cat([x, self.linear(t), torch.sin(self.periodic(t))], dim=-1)
+            return torch.cat([x, self.linear(t), torch.sin(self.periodic(t))], dim=-1)  # leak
 
     class TimeSeriesTransformer(nn.Module):
         def __init__(self) -> None:

@@ -31,7 +31,8 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     if weights is not None and weights.pad_mass and min(weights.pad_mass) > _ALL_OF_IT and masking.masked(evidence):
         return Match(
             f"{evidence.site.operation} gives all of its weight to the pads and none to real positions: its mask is "
-            "inverted on the way here."
+            "inverted on the way here.",
+            _asked_at(evidence),
         )
     if not evidence.dead_positions:
         return "real tokens do influence the output"
@@ -41,8 +42,40 @@ def inverted_mask(evidence: Evidence) -> Match | str:
         return "no mask enters the scores"
     return Match(
         f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: its mask is "
-        "inverted on the way here."
+        "inverted on the way here.",
+        _asked_at(evidence),
     )
+
+
+def _asked_at(evidence: Evidence) -> RootCause | None:
+    """Where a mask is made of a question: of two answers one may have been taken for the other."""
+    names = ((s, s.operation.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
+    asked = next((s for s, name in names if name in _QUESTIONS), None)
+    return RootCause(asked, "the mask is made here") if asked else None
+
+
+_QUESTIONS = frozenset(
+    [
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_not",
+        "bitwise_not",
+        "rsub",
+        "sub",
+        "not",
+        "equal",
+        "less",
+        "lessorequal",
+        "greater",
+        "greaterorequal",
+        "notequal",
+        "logicalnot",
+    ]
+)
 
 
 def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
@@ -71,10 +104,15 @@ def mask_on_queries(evidence: Evidence) -> Match | str:
         return reason
     if masking.mask_axis(evidence) != "queries" and not _laid_on_queries(evidence):
         return "no mask was seen on the query axis"
+    laid = next((s for s in masking.mask_path(evidence) if s.kind in _LAYS_OUT), None)
     return Match(
         f"The mask of {evidence.site.operation} lies on the query axis: it changes whole rows of scores, which a "
-        "softmax ignores, and hides no pad."
+        "softmax ignores, and hides no pad.",
+        RootCause(laid, "the mask gets its axes here") if laid else None,
     )
+
+
+_LAYS_OUT = (OperationKind.LAYOUT, OperationKind.INDEX)
 
 
 def _laid_on_queries(evidence: Evidence) -> bool:

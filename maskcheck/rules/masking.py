@@ -137,6 +137,20 @@ def joining_site(evidence: Evidence) -> Site | None:
     return next((s for s in _before_product(evidence) if _joins(c.data_inputs(evidence, s))), None)
 
 
+def mask_path(evidence: Evidence) -> tuple[Site, ...]:
+    """The sites that made the mask which joins the scores, the last one first, as far as they are near."""
+    join = joining_site(evidence)
+    makers = {k: s for s in evidence.upstream for k in s.outputs}
+    stack = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
+    found: dict[str, Site] = {}
+    while stack:
+        maker = makers.get(stack.pop(0))
+        if maker is not None and maker.name not in found:
+            found[maker.name] = maker
+            stack += maker.inputs
+    return tuple(found.values())
+
+
 def mask_operand(evidence: Evidence) -> TensorFacts | None:
     """Facts of the mask that a fused attention reads."""
     keys = evidence.site.inputs

@@ -163,6 +163,8 @@ def inert_mask(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     conflict = _conflict(evidence, "inert-mask")
+    if _scaled_mask(evidence) is not None:
+        return "the mask has a value too small to see"
     fill = _fill_on_no_pad(evidence)
     if fill is not None:
         return Match(
@@ -263,6 +265,14 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
             f"The mask of {evidence.site.operation} leaves the pads a weight of {mass:.1g}: its value is too weak "
             "to remove them."
         )
+    scaled = _scaled_mask(evidence)
+    if scaled is not None:
+        value = scaled.attributes["fill"]
+        return Match(
+            f"The mask that joins the scores of {evidence.site.operation} is multiplied by {value:g} only, which does "
+            "not remove the pads.",
+            RootCause(scaled, "the mask gets its value here"),
+        )
     join = masking.joining_site(evidence)
     if join is not None and c.named(join, "where", "fill", "select", "mul"):
         fill = masking.fill_of(join)
@@ -272,6 +282,15 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
             RootCause(join, "the value is chosen here"),
         )
     return "pads keep a full weight and nothing fills their scores"
+
+
+def _scaled_mask(evidence: Evidence) -> Site | None:
+    """The product that gives a mask another value than 0 and 1, where that value is too small to hide anything."""
+    for site in masking.mask_path(evidence):
+        fill = site.attributes.get("fill")
+        if c.named(site, "mul") and isinstance(fill, int | float) and abs(fill) != 1 and masking.is_weak(-abs(fill)):
+            return site
+    return None
 
 
 def mask_added_as_numbers(evidence: Evidence) -> Match | str:

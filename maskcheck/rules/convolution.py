@@ -175,7 +175,7 @@ def _counts_mask(evidence: Evidence) -> bool:
 def neighbours(evidence: Evidence) -> Match | str:
     if c.named(evidence.site, *UNFOLD):
         return Match(f"{evidence.site.operation} cuts windows that reach from real positions into the padding.")
-    laid = next((s for s in evidence.upstream if c.reads(evidence.site, s)), None)
+    laid = next((s for s in evidence.upstream if set(s.outputs) & set(evidence.site.inputs[:1])), None)
     if evidence.site.kind is OperationKind.INDEX and laid is not None and laid.kind is OperationKind.PAD:
         return Match(f"{evidence.site.operation} shifts the sequence, and the last real position meets a pad.")
     reason = c.is_a(evidence, "a concatenation", OperationKind.CONCATENATE, OperationKind.PAD)

@@ -93,6 +93,8 @@ def scaled(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "arithmetic", *ARITHMETIC, OperationKind.MATMUL)
     if reason:
         return reason
+    if c.named(evidence.site, "slice"):
+        return "it cuts a sequence and scales nothing"
     if c.left_only(evidence) or not _content_is_silent(evidence) or TwinKind.LENGTH not in c.leaking(evidence):
         return "what stands in the pads matters, or only their side"
     sizes = c.from_sizes(evidence)

@@ -140,6 +140,8 @@ def joining_site(evidence: Evidence) -> Site | None:
 def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     """The sites that made the mask which joins the scores, the last one first, as far as they are near."""
     join = joining_site(evidence)
+    if join is None and evidence.site.kind is OperationKind.ATTENTION:
+        join = evidence.site
     makers = {k: s for s in evidence.upstream for k in s.outputs}
     stack = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
     found: dict[str, Site] = {}

@@ -86,7 +86,10 @@ def _groups(inputs: Mapping[str, Any], axes: set[tuple[str, int]]) -> Iterable[A
         yield frozenset(last.items())
     if len(axes) > 1:
         for name, axis in sorted(axes):
-            yield frozenset({(name, axis)})
+            # Two inputs of one shape go together: what one of them refuses, the other has no use for.
+            alike = any(n != name and a == axis and inputs[n].shape == inputs[name].shape for n, a in axes)
+            if not alike:
+                yield frozenset({(name, axis)})
 
 
 def _varies(inputs: Mapping[str, Any], axes: Axes, accepts: Accepts) -> bool:

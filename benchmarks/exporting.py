@@ -11,15 +11,15 @@ from typing import Any
 import torch
 
 
-def export(module: torch.nn.Module, example: Mapping[str, Any], shapes: Mapping[str, Any], path: Path) -> None:
-    """Write ``module`` to ``path``; ``shapes`` names the dimensions of each input that are free."""
+def export(module: torch.nn.Module, example: Mapping[str, Any], shapes: Mapping[str, Any] | None, path: Path) -> None:
+    """Write ``module`` to ``path``; ``shapes`` names the dimensions of each input that are free, ``None`` fixes all."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         torch.onnx.export(
             module,
             kwargs=dict(example),
             f=str(path),
             dynamo=True,
-            dynamic_shapes=dict(shapes),
+            dynamic_shapes=None if shapes is None else dict(shapes),
             input_names=list(example),
             output_names=["answer"],
             verbose=False,

@@ -63,7 +63,15 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "series": ("scaled_over_pads", "no_mask", "multiplied", "plain_mean", "padded_length", "plain_max"),
 }
 
-CONDITIONS = ("width=total", "heads=length", "tiny", "huge", "bfloat16", "one row", "meaningless names", "deep", "onnx")
+CONDITIONS = (
+    *("width=total", "heads=length", "tiny", "huge", "bfloat16", "float16", "one row", "meaningless names"),
+    *("deep", "48 layers", "onnx", "fixed shapes"),
+)
+HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+FIXED = "fixed shapes"
+FILES = ("onnx", FIXED)
+"""Conditions under which the model is written to an ONNX file, with free sizes or with those of the example."""
+DEPTHS = {"deep": 24, "48 layers": 48}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class Case:
 
     @property
     def framework(self) -> str:
-        return "onnx" if self.condition == "onnx" else "torch"
+        return "onnx" if self.condition in FILES else "torch"
 
 
 def cases() -> Iterator[Case]:
@@ -94,7 +102,7 @@ def cases() -> Iterator[Case]:
         for model, faults in FAULTS.items():
             if not _fits(model, condition):
                 continue
-            chosen = faults if condition == "onnx" else (faults[0], faults[-1])
+            chosen = faults if condition in ("onnx", *HALF) else (faults[0], faults[-1])
             yield Case(model, (), condition)
             yield from (Case(model, (fault,), condition) for fault in dict.fromkeys(chosen))
 
@@ -109,9 +117,9 @@ def _fits(model: str, condition: str) -> bool:
     attentive = model in ("encoder", "tagger", "decoder", "encoder-decoder", "conformer", "series")
     if condition in ("heads=length",):
         return attentive
-    if condition == "deep":
+    if condition in DEPTHS:
         return model in ("encoder", "tagger", "decoder")
-    if condition == "onnx":
+    if condition in FILES:
         return model not in ("recurrent-tagger",)  # packed sequences have no place in a graph
     return True
 
@@ -137,8 +145,8 @@ def build(case: Case) -> nn.Module:
             size["heads"] = 3
     elif case.condition == "heads=length":
         size = {"width": 36, "heads": 9}
-    elif case.condition == "deep":
-        size = {"depth": 24}
+    elif case.condition in DEPTHS:
+        size = {"depth": DEPTHS[case.condition]}
     module: nn.Module = sound.MODELS[case.model](case.faults, **size)
     factor = {"tiny": 1e-3, "huge": 1e3}.get(case.condition, 1.0)
     with torch.no_grad():
@@ -146,8 +154,8 @@ def build(case: Case) -> nn.Module:
         module.head.bias.mul_(factor)  # type: ignore[union-attr, operator]
     if case.condition == "meaningless names" and len(inspect.signature(module.forward).parameters) == 2:
         module = Renamed(module)
-    if case.condition == "bfloat16":
-        module = module.to(torch.bfloat16)
+    if case.condition in HALF:
+        module = module.to(HALF[case.condition])
     return module.eval()
 
 
@@ -157,8 +165,9 @@ def inputs(case: Case, length: int = 9, rows: int | None = None) -> dict[str, Te
     rows = rows or (1 if case.condition == "one row" else 3)
     names = list(inspect.signature(sound.MODELS[case.model].forward).parameters)[1:]
     found = {name: _input(name, rows, length, generator) for name in names}
-    if case.condition == "bfloat16":
-        found = {k: v.to(torch.bfloat16) if v.is_floating_point() else v for k, v in found.items()}
+    if case.condition in HALF:
+        half = HALF[case.condition]
+        found = {k: v.to(half) if v.is_floating_point() else v for k, v in found.items()}
     if case.condition == "meaningless names" and len(found) == 2:
         found = dict(zip(("x", "y"), found.values(), strict=True))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.report import TwinKind
@@ -50,7 +51,7 @@ def rare(bench: Bench) -> Observation | None:
     pads cannot vary or the model refuses so many rows.
     """
     if bench.plan.fixed:
-        return None
+        return _rare_fixed(bench)
     compared: Compared = []
     size = bench.runner.batch_size(len(bench.rows))
     dimensions = bench.contract.dimensions
@@ -67,6 +68,29 @@ def rare(bench: Bench) -> Observation | None:
     leaking = sum(gap.leaks for gap, _, _ in compared)
     reason = f"for few texts only: in {leaking} of {len(compared)} further batches of {size}" if leaking else None
     return bench.observe(TwinKind.LENGTH, "rare", compared, gating=bench.gating(TwinKind.LENGTH), reason=reason)
+
+
+def _rare_fixed(bench: Bench) -> Observation | None:
+    """The same for one length: many more rows whose pads become something else, half of them with few real steps."""
+    compared: Compared = []
+    pad_row = False
+    size = bench.runner.batch_size(len(bench.rows))
+    short = {n: max(1, v // 3) if n in valid_lengths(bench.plan) else v for n, v in bench.plan.valid.items()}
+    try:
+        for batch in range(_MANY // size):
+            lengths = short if batch % 2 else bench.plan.valid
+            rows = bench.source.rows(size, lengths, _RARE_STREAM + batch)
+            found = content.worth_of_pads(replace(bench, base=Call(rows, bench.base.padding)))
+            if found is None:
+                return None
+            more, pad_row = found
+            compared += more
+    except (RunError, TraceError):
+        return None
+    leaking = sum(gap.leaks for gap, _, _ in compared)
+    reason = f"for few texts only: in {leaking} of {len(compared)} further comparisons" if leaking else None
+    gating = bench.gating(TwinKind.LENGTH)
+    return bench.observe(TwinKind.LENGTH, "rare", compared, gating=gating, reason=reason, pad_row=pad_row)
 
 
 def _reference(bench: Bench, call: Call) -> Answers:

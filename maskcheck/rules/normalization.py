@@ -68,6 +68,9 @@ def standardisation(evidence: Evidence) -> Match | str:
 def _over_rows_and_time(evidence: Evidence) -> bool:
     if evidence.site.kind not in REDUCTIONS or TwinKind.MATES not in c.leaking(evidence):
         return False
+    shared = [s for s in evidence.upstream if c.reads(evidence.site, s)]
+    if c.any_kind(shared, OperationKind.SOFTMAX):
+        return False  # shares of experts or clusters, which nobody normalises again
     back = subtracts(evidence) or divides_sequence(evidence)
     return back and c.works_along_sequence(evidence) and c.works_along_batch(evidence)
 

@@ -6,9 +6,10 @@ sizes that differ between a row alone and the same row among mates are batch axe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
+from types import MappingProxyType
 
 import numpy as np
 
@@ -89,10 +90,27 @@ def guess(shape: Shape, valid: Mapping[int, int], rows: int) -> Axes:
     return Axes(sequence, (0,) if shape and shape[0] == rows and rows > 1 else ())
 
 
-def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]) -> Array | None:
+Grids = Mapping[tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]
+"""Sizes (unpadded, padded) of merged height and width -> those of the height and of the width."""
+
+
+def grids_of(axes: Iterable[Axes | None]) -> Grids:
+    """The grids of images that tensors with two sequence axes side by side show."""
+    found = {}
+    for known in axes:
+        if known is not None and len(known.sequence) == 2:
+            (i, height), (j, width) = sorted(known.sequence.items())
+            if j == i + 1:
+                found[height[0] * width[0], height[1] * width[1]] = (height, width)
+    return found
+
+
+def cut(
+    array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int], grids: Grids = MappingProxyType({})
+) -> Array | None:
     """The part of ``array`` that holds one row's valid positions, as a view; ``None`` where it does not fit.
 
-    ``ratio`` is (valid, total) of the dimension, to split merged axes by.
+    ``ratio`` is (valid, total) of the dimension, to split merged axes by; ``grids`` split merged axes of images.
     """
     for axis in axes.batch if view.rows > 1 else ():
         taken = _take_row(array, axis, view, mode)
@@ -105,6 +123,8 @@ def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]
     for axis, (short, long) in axes.sequence.items():
         if axis >= array.ndim or array.shape[axis] != long:
             return None
+        if (grid := grids.get((short, long))) is not None and len(axes.sequence) == 1:
+            return _cut_grid(array, axis, grid, side)
         if mode.blocks and long != ratio[1]:
             blocked = _cut_blocks(array, axis, short, long, side, ratio)
             if blocked is None:
@@ -115,6 +135,16 @@ def cut(array: Array, axes: Axes, view: View, mode: Mode, ratio: tuple[int, int]
         index[axis] = slice(0, short) if side is Side.RIGHT else slice(long - short, long)
         array = array[tuple(index)]
     return array
+
+
+def _cut_grid(array: Array, axis: int, grid: tuple[tuple[int, int], tuple[int, int]], side: Side) -> Array:
+    """Read an axis of ``height * width`` as an image and keep its valid corner."""
+    (high, tall), (wide, broad) = grid
+    split = array.reshape((*array.shape[:axis], tall, broad, *array.shape[axis + 1 :]))
+    index: list[slice] = [slice(None)] * split.ndim
+    for place, (valid, total) in ((axis, (high, tall)), (axis + 1, (wide, broad))):
+        index[place] = slice(0, valid) if side is Side.RIGHT else slice(total - valid, total)
+    return split[tuple(index)]
 
 
 def _other(side: Side) -> Side:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
 from maskcheck.core.model import Array
 from maskcheck.core.trace import Site, Trace
 from maskcheck.probe.compare import max_abs, scale
-from maskcheck.probe.explain.align import MIRRORED, MODES, Axes, Mode, View, cut, reshape_like
+from maskcheck.probe.explain.align import MIRRORED, MODES, Axes, Grids, Mode, View, cut, grids_of, reshape_like
 from maskcheck.probe.explain.filler import adds_steps, keeps_steps
 from maskcheck.probe.noise import HEADROOM, MARGIN
 
@@ -42,7 +43,7 @@ class TensorState:
     filled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alignment:
     """Everything needed to compare two traces: their views, every tensor's axes, the noise, and how strict to be.
 
@@ -57,6 +58,11 @@ class Alignment:
     exact: bool
     whole: frozenset[str] = frozenset()
 
+    @cached_property
+    def grids(self) -> Grids:
+        """Height and width of merged axes."""
+        return grids_of(self.axes.values())
+
     def parts(self, key: str, before: Array, after: Array, mode: Mode) -> tuple[Array, Array] | None:
         """The two regions that should be equal, of one shape, as views; ``None`` where this reading does not fit."""
         axes = self.axes.get(key)
@@ -64,8 +70,8 @@ class Alignment:
             return None
         if key in self.whole:
             axes = replace(axes, sequence={})
-        a = cut(before, axes, self.reference, mode, self.ratio)
-        b = cut(after, axes, self.twin, mode, self.ratio)
+        a = cut(before, axes, self.reference, mode, self.ratio, self.grids)
+        b = cut(after, axes, self.twin, mode, self.ratio, self.grids)
         if a is None or b is None:
             return None
         if a.shape != b.shape:

@@ -7,7 +7,7 @@ from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.rules import circumstances as c
-from maskcheck.rules import static
+from maskcheck.rules import masking, static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
@@ -47,6 +47,30 @@ def masking_value(evidence: Evidence) -> Match | str:
         f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads do "
         "not hold."
     )
+
+
+def computed_value(evidence: Evidence) -> Match | str:
+    """Scores are filled where a computed sequence equals a value, and at the pads it does not."""
+    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    if reason:
+        return reason
+    if c.left_only(evidence) or c.mates_only(evidence) or masking.masked(evidence):
+        return "right padding is clean, or a mask of the inputs enters"
+    makers = {k: s for s in evidence.upstream for k in s.outputs}
+    join = next((s for s in evidence.upstream if c.named(s, "where", "fill", "select")), None)
+    stack = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
+    while stack:
+        maker = makers.get(stack.pop(0))
+        if maker is None:
+            continue
+        if c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq"):
+            return Match(
+                f"{evidence.site.operation} leaves out what {maker.operation} recognises as padding by its value, and "
+                "pads do not have that value any more where it looks.",
+                RootCause(maker, "padding is recognised by a value here"),
+            )
+        stack += maker.inputs
+    return "nothing that is compared with a value fills its scores"
 
 
 def side_from_ids(evidence: Evidence) -> Match | str:

@@ -49,7 +49,11 @@ def relative_bias(evidence: Evidence) -> Match | str:
         return "no bias of positions is added before a softmax"
     if not (c.left_only(evidence) or _content_is_silent(evidence)):
         return "what stands in the pads matters"
-    return Match(f"{evidence.site.operation} adds a bias that is anchored to a column or to the padded length.")
+    key = None if c.left_only(evidence) else c.from_sizes(evidence)
+    return Match(
+        f"{evidence.site.operation} adds a bias that is anchored to a column or to the padded length.",
+        c.length_enters(evidence, key) if key is not None else None,
+    )
 
 
 def from_ids(evidence: Evidence) -> Match | str:

@@ -42,6 +42,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC218", attention_structure.pattern_from_sizes),
     ("MC705", embedding.side_from_ids),
     ("MC706", embedding.masking_value),
+    ("MC706", embedding.computed_value),
     # Attention, from the wrong axis to the mask that never was.
     ("MC203", attention.softmax_over_wrong_axis),
     ("MC211", attention_structure.attention_across_batch),

@@ -275,6 +275,8 @@ def low_rank(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
+    if c.named(evidence.site, "unfold", "im2col"):
+        return "it cuts windows and mixes nothing"
     if not c.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"
     facts = c.sequence_input(evidence)

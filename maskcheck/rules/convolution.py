@@ -62,8 +62,8 @@ def branch(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
-    if not beside:
-        return "there is no attention beside it"
+    if not beside and not depthwise(evidence):
+        return "there is no attention beside it, and it mixes the heads"
     facts = c.sequence_input(evidence)
     if facts is None or len(facts.shape) != 4 or len(facts.sequence_axes) != 1:
         return "it does not run over the values of attention heads"

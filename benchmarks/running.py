@@ -25,9 +25,12 @@ def main(
     results: Path,
     groups: Sequence[str],
     arguments: Sequence[str] | None = None,
+    *,
+    apart: bool = False,
 ) -> None:
     """Judge every case that has no result yet, in processes of their own, and print the scores by ``groups``.
 
+    ``apart`` gives every case a process, so that none holds two frameworks.
     A case has a ``name`` and a ``condition``; ``judge`` returns plain data with the fields that ``scores`` reads.
     """
     parser = argparse.ArgumentParser(description=title)
@@ -42,7 +45,9 @@ def main(
     todo = [c for c in chosen if options.again or c.name not in known]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with (
-        ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1 if apart else None
+        ) as pool,
         options.results.open("a", encoding="utf-8") as file,
     ):
         running = [pool.submit(judge, case) for case in todo]

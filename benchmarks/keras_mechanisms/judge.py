@@ -68,7 +68,7 @@ def _difference(case: Case, model: Any, rows: np.ndarray) -> float:
 
 
 def _answers(model: Any, rows: np.ndarray) -> np.ndarray:
-    """Called as it is: ``predict`` traces a graph, where TimeDistributed keeps the number of steps of an earlier call."""
+    """Called as it is: ``predict`` traces a graph, in which TimeDistributed keeps the steps of an earlier call."""
     return np.asarray(model(rows, training=False))
 
 

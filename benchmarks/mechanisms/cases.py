@@ -20,6 +20,7 @@ from benchmarks.mechanisms import (
     recognised,
     recurrent,
     serving,
+    sound,
 )
 from benchmarks.mechanisms.hosts import FEATURES, HOSTS
 from benchmarks.mechanisms.positions import WORDS
@@ -37,6 +38,7 @@ MODULES = (
     recognised,
     recurrent,
     serving,
+    sound,
 )
 HALF = ("half", "half onnx", "converted")
 """The live module in half precision, its export, and the export in single precision that a converter made half."""

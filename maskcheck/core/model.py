@@ -33,6 +33,7 @@ class UseKind(StrEnum):
     """How a model input is consumed inside the graph, as far as the loader can tell without running it."""
 
     INDEX = "index"  # looks up rows of a table; ``value`` is the number of rows
+    PADDING = "padding"  # looks up rows of a table that keeps the row ``value`` for padding
     COMPARE = "compare"  # compared with a constant; ``value`` is that constant
     LENGTHS = "lengths"  # read as the sequence lengths of a recurrent or attention operator
     MASK = "mask"  # read as the mask operand of a fused attention operator; ``value`` is its rank

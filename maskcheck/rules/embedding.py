@@ -63,7 +63,9 @@ def computed_value(evidence: Evidence) -> Match | str:
         maker = makers.get(stack.pop(0))
         if maker is None:
             continue
-        if c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq"):
+        compares = c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq")
+        read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
+        if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):
             return Match(
                 f"{evidence.site.operation} leaves out what {maker.operation} recognises as padding by its value, and "
                 "pads do not have that value any more where it looks.",

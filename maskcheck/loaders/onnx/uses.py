@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.loaders.onnx.constants import Constants
@@ -66,7 +69,23 @@ def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -
                             queue.append(following)
                 else:
                     found.append(_use(name, node, position, view, graph, constants))
+    if any(use.kind is UseKind.COMPARE for use in found):
+        found += _kept_rows(name, found, graph, constants)
     return found
+
+
+def _kept_rows(name: str, found: Sequence[InputUse], graph: Graph, constants: Constants) -> Iterator[InputUse]:
+    """The row of a table that frameworks fill with zeros and never train, which is that of padding."""
+    nodes = {node.name: node for node in graph.nodes}
+    for use in found:
+        node = nodes.get(use.site)
+        if use.kind is not UseKind.INDEX or node is None or node.op != "Gather" or node.attributes.get("axis", 0) != 0:
+            continue
+        table = constants.weight(node.input(0))
+        if table is not None and table.ndim == 2 and table.dtype.kind == "f":
+            empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
+            if len(empty) == 1:
+                yield InputUse(name, UseKind.PADDING, use.site, use.operation, empty[0])
 
 
 def _wrapped_ids(node: Node, key: str, graph: Graph, constants: Constants) -> str | None:

@@ -28,6 +28,9 @@ def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ..
                 held.update(site.outputs)
             else:
                 uses.append(_use(spec.name, site, positions[0], trace))
+                kept = site.attributes.get("padding_idx", -1)
+                if uses[-1].kind is UseKind.INDEX and kept >= 0:
+                    uses.append(InputUse(spec.name, UseKind.PADDING, site.name, site.operation, kept))
     return tuple(uses)
 
 

@@ -277,6 +277,8 @@ def _pad_value(model: Model, d: Draft) -> tuple[float | int | None, str]:
     hinted = model.info.hints.get("pad_token_id")
     if isinstance(hinted, int) and not isinstance(hinted, bool) and 0 <= hinted < (d.vocabulary or hinted + 1):
         return hinted, f"pad {hinted} from the configuration beside the model"
+    if d.padding is not None:
+        return d.padding, f"pad {d.padding}: the row that its embedding keeps for padding"
     usable = sorted({int(c) for c in d.compared if float(c).is_integer() and 0 <= c < (d.vocabulary or np.inf)})
     if len(usable) == 1:
         return usable[0], f"pad {usable[0]}: the model compares ids with it"

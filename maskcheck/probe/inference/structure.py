@@ -33,6 +33,7 @@ class Draft:
     batch_declared: bool = False
     masked_by: float | int | None = None  # features: the value by which a layer recognises padded steps
     equals: tuple[float | int, ...] = ()  # values it is compared with for being the same
+    padding: int | None = None  # tokens: the row that their table keeps for padding
 
     @property
     def shape(self) -> tuple[int | str | None, ...]:
@@ -56,6 +57,7 @@ class Facts:
     kinds: frozenset[UseKind] = field(default_factory=frozenset)
     masking: float | int | None = None
     equals: tuple[float | int, ...] = ()
+    padding: int | None = None
 
 
 _SAME = frozenset({"eq", "ne", "equal", "notequal"})
@@ -73,6 +75,7 @@ def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
         frozenset(u.kind for u in mine),
         next((u.value for u in mine if u.kind is UseKind.MASKING), None),
         tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None and _asks_for_the_same(u)),
+        next((int(u.value) for u in mine if u.kind is UseKind.PADDING and u.value is not None), None),
     )
 
 
@@ -223,7 +226,7 @@ def _draft_one(
     shape = spec.shape if spec.shape is not None else (None, None)
     spec = replace(spec, shape=shape)
     vocabulary = max(facts.tables, default=None) if role in (Role.TOKENS, Role.OTHER, Role.SEGMENTS) else None
-    carries = (role is Role.TOKENS and bool(facts.kinds - {UseKind.INDEX})) or (
+    carries = (role is Role.TOKENS and bool(facts.kinds - {UseKind.INDEX, UseKind.PADDING})) or (
         role is Role.FEATURES and UseKind.COMPARE in facts.kinds
     )
     labels, why = _labels(spec, role, model)
@@ -233,9 +236,8 @@ def _draft_one(
     kinds = "int" if _is(spec, np.integer) else spec.dtype
     described = f"{kinds} {_shape_text(shape)}; {reason}" + (f"; {why}" if why else "")
     masked_by = facts.masking if role is Role.FEATURES else None
-    return Draft(
-        spec, role, labels, (described,), vocabulary, facts.compared, carries, declared, masked_by, facts.equals
-    )
+    known = (vocabulary, facts.compared, carries, declared, masked_by, facts.equals, facts.padding)
+    return Draft(spec, role, labels, (described,), *known)
 
 
 def _stated_labels(dims: Sequence[str], rank: int) -> tuple[str | None, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, Dimension, Domain, InputContract, OutputKind, Role, Side
-from maskcheck.core.errors import LoadError, NothingToPadError, RunError, UsageError
+from maskcheck.core.errors import LoadError, MaskcheckError, NothingToPadError, RunError, UsageError
 from maskcheck.core.model import Model
 from maskcheck.core.settings import Overrides
 from maskcheck.probe.inference import behaviour, layouts, names, nested, polarity
@@ -64,7 +64,7 @@ def infer_inner(model: Model, found: Inference, overrides: Overrides) -> Inferen
         return None
     try:
         return _settle(model, candidate, behaviour.find_working(model, candidate), overrides)
-    except RunError:
+    except MaskcheckError:
         return None
 
 
@@ -132,7 +132,7 @@ def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
 
 
 _MARKS = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
-_DECLARES = ("onnx", "pt2", "saved-model", "keras")
+_DECLARES = ("onnx", "pt2", "saved-model", "keras", "keras-h5", "keras-weights")
 """Formats that declare which sizes are free; of live modules every size is tried."""
 
 

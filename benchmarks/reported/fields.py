@@ -1,5 +1,5 @@
 """All reports, by field."""
 
-from benchmarks.reported import pairs, recommending, sets, speech, states, text
+from benchmarks.reported import biology, generation, pairs, recommending, sets, speech, states, text, trajectories
 
-__all__ = ["pairs", "recommending", "sets", "speech", "states", "text"]
+__all__ = ["biology", "generation", "pairs", "recommending", "sets", "speech", "states", "text", "trajectories"]

@@ -227,7 +227,7 @@ def _judged(
     gating = [row for row in passport if row.gating]
     findings = (*_findings(path, model, contract, battery, story), *_training_findings(path, model, lesson))
     outcome, reason = _outcome(contract, gating, settings)
-    unsaid = filter(None, [_unsaid(contract)]) if outcome is not Outcome.SKIPPED else ()
+    unsaid = _unsaid(contract) if outcome is not Outcome.SKIPPED else ""
     return ModelReport(
         path,
         model.info.sha256,
@@ -239,7 +239,7 @@ def _judged(
         findings,
         story.attention,
         layers(story.sites),
-        (*restored, *battery.notes, *story.notes, *unsaid),
+        (*restored, *battery.notes, *story.notes, *([unsaid] if unsaid else [])),
         curve=battery.curve if outcome is Outcome.LEAKY else (),
     )
 

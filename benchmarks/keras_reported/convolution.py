@@ -100,7 +100,7 @@ def tcn_padded_in_front(mended: bool) -> Any:
     return keras.Model(x, layers.Dense(1, name="out")(y))
 
 
-@report("KER-06", origin="conv pool flatten dense", fixed=True, x=feats(BATCH, "time", 4, pad=20.0))
+@report("KER-06+CONV-01", origin="conv pool flatten dense", fixed=True, x=feats(BATCH, "time", 4, pad=20.0))
 def masked_cnn(mended: bool) -> Any:
     """https://github.com/keras-team/tf-keras/issues/585: nobody behind the Masking layer knows of its mask."""
     import keras

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, InputContract, Role
 from maskcheck.core.model import Array, Model, UseKind
-from maskcheck.core.trace import Trace
+from maskcheck.core.trace import OperationKind, Trace
 from maskcheck.probe.layout import assemble, validity
 from maskcheck.probe.runner import Call
 
@@ -86,11 +86,30 @@ def pad_rows_changed(
     for entry in found:
         if not entry.site:
             continue
-        value = trace.tensors[entry.key]
-        pads = steps_of(entry.input, pad_positions(entry.input, call), value)
-        if pads is not None:
-            patches[entry.key] = with_row(value, pads, rng, fill)
+        marked = pad_positions(entry.input, call)
+        for key in _worth(entry, marked, trace):
+            value = trace.tensors[key]
+            pads = steps_of(entry.input, marked, value)
+            if pads is not None:
+                patches[key] = with_row(value, pads, rng, fill)
     return patches
+
+
+def _worth(entry: Entry, marked: Array, trace: Trace) -> tuple[str, ...]:
+    """Where pads of an entry are worth something: there, or in the convolutions that read it where its pads are zeros.
+
+    Zeros are what such a convolution lays around the text itself, so it tells them from no padding at all.
+    """
+    value = trace.tensors[entry.key]
+    pads = steps_of(entry.input, marked, value)
+    readers = [site for site in trace.sites if entry.key in site.inputs]
+    made = tuple(key for site in readers for key in site.outputs)
+    behind = bool(readers) and all(site.kind is OperationKind.CONVOLUTION for site in readers)
+    if pads is None or value[pads].any() or not behind:
+        return (entry.key,)
+    steps = _steps(entry.input, marked).shape
+    kept = all(key in trace.tensors and trace.tensors[key].shape[: len(steps)] == steps for key in made)
+    return made if kept else (entry.key,)
 
 
 def with_row(value: Array, steps: Array, rng: np.random.Generator, fill: Array | float | None = None) -> Array:

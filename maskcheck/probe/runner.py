@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from maskcheck.core.contract import BATCH, Contract, OutputContract
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array, Model
@@ -113,6 +115,15 @@ class Runner:
                 if dimensions[label].fixed:  # no unpadded run exists: assume an even stride
                     found = -(-lengths[label] * found // totals[label])
                 self._extents[spec.name, label, lengths[label]] = found
+
+    def valid_outputs(self, outputs: Mapping[str, Array], call: Call) -> Answers:
+        """The valid answers in the whole ``outputs`` of ``call``, as far as they are known."""
+        split = {
+            spec.name: split_rows(np.asarray(outputs[spec.name]), spec, len(call.rows))
+            for spec in self.contract.outputs
+            if spec.name in outputs
+        }
+        return self.valid_parts(split, call)
 
     def valid_parts(self, answers: Answers, call: Call) -> Answers:
         """The answers of ``call``, each cut to its valid region."""

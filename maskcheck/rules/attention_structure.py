@@ -275,7 +275,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     reason = c.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
-    if c.named(evidence.site, "unfold", "im2col"):
+    if c.named(evidence.site, *c.UNFOLD):
         return "it cuts windows and mixes nothing"
     if not c.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"

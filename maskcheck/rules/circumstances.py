@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from maskcheck.core.contract import InputContract, Role, Side
@@ -21,6 +21,8 @@ REDUCTIONS = (
     OperationKind.REDUCE_OTHER,
 )
 MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
+UNFOLD = ("unfold", "im2col")
+"""Operations that lay the neighbours of a step beside it."""
 
 
 def leaking(evidence: Evidence) -> frozenset[TwinKind]:
@@ -202,6 +204,19 @@ def unused_mask(evidence: Evidence) -> StaticFact | None:
     return None
 
 
+def ancestors(keys: Iterable[str], sites: Iterable[Site]) -> tuple[Site, ...]:
+    """Those of ``sites`` that the tensors called ``keys`` were made by, nearest first."""
+    makers = {key: s for s in sites for key in s.outputs}
+    found: dict[str, Site] = {}
+    queue = list(keys)
+    while queue:
+        maker = makers.get(queue.pop(0))
+        if maker is not None and maker.name not in found:
+            found[maker.name] = maker
+            queue += maker.inputs
+    return tuple(found.values())
+
+
 def lost_mask(evidence: Evidence) -> RootCause | None:
     """Where the mask this site lacks was lost, if the graph shows it."""
     unused = unused_mask(evidence)
@@ -215,7 +230,18 @@ def lost_mask(evidence: Evidence) -> RootCause | None:
             return RootCause(evidence.site, fact.detail)
     behind = {s.name for s in evidence.downstream}
     dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED and f.site not in behind]
-    return RootCause(None, dropped[-1].detail) if dropped else None
+    return RootCause(None, dropped[-1].detail) if dropped else _mask_of_computed(evidence)
+
+
+def _mask_of_computed(evidence: Evidence) -> RootCause | None:
+    """A layer that looks for a masking value in what was computed from the pads, not in the pads."""
+    if left_only(evidence) or mates_only(evidence):
+        return None
+    names = {i.name for i in evidence.contract.inputs}
+    for site in evidence.upstream:
+        if site.operation == "Masking" and not names & set(site.inputs):
+            return RootCause(site, "padding is recognised by a value here, and computed features no longer have it")
+    return None
 
 
 def dropped_before(evidence: Evidence) -> RootCause | None:

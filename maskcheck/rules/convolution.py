@@ -9,8 +9,6 @@ from maskcheck.rules import circumstances as c
 from maskcheck.rules import masking
 from maskcheck.rules.rule import Match
 
-UNFOLD = ("unfold", "im2col")
-
 
 def image_padding(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
@@ -53,7 +51,7 @@ def gated_block(evidence: Evidence) -> Match | str:
 def branch(evidence: Evidence) -> Match | str:
     near = (*evidence.upstream, *evidence.downstream)
     beside = c.any_kind(near, OperationKind.SOFTMAX, OperationKind.ATTENTION)
-    if c.named(evidence.site, *UNFOLD):
+    if c.named(evidence.site, *c.UNFOLD):
         if not beside:
             return "there is no attention beside it"
         return Match(
@@ -173,7 +171,7 @@ def _counts_mask(evidence: Evidence) -> bool:
 
 
 def neighbours(evidence: Evidence) -> Match | str:
-    if c.named(evidence.site, *UNFOLD):
+    if c.named(evidence.site, *c.UNFOLD):
         return Match(f"{evidence.site.operation} cuts windows that reach from real positions into the padding.")
     laid = next((s for s in evidence.upstream if set(s.outputs) & set(evidence.site.inputs[:1])), None)
     if evidence.site.kind is OperationKind.INDEX and laid is not None and laid.kind is OperationKind.PAD:

@@ -56,13 +56,9 @@ def computed_value(evidence: Evidence) -> Match | str:
         return reason
     if c.left_only(evidence) or c.mates_only(evidence) or masking.masked(evidence):
         return "right padding is clean, or a mask of the inputs enters"
-    makers = {k: s for s in evidence.upstream for k in s.outputs}
     join = next((s for s in evidence.upstream if c.named(s, "where", "fill", "select")), None)
-    stack = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
-    while stack:
-        maker = makers.get(stack.pop(0))
-        if maker is None:
-            continue
+    masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
+    for maker in c.ancestors(masks, evidence.upstream):
         compares = c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq")
         read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
         if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):
@@ -71,7 +67,6 @@ def computed_value(evidence: Evidence) -> Match | str:
                 "pads do not have that value any more where it looks.",
                 RootCause(maker, "padding is recognised by a value here"),
             )
-        stack += maker.inputs
     return "nothing that is compared with a value fills its scores"
 
 

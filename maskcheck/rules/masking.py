@@ -24,6 +24,8 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
     origin. The cause lies in the weights all the same.
     """
     site = evidence.site
+    if _normalises_by_hand(evidence):
+        return replace(evidence, site=replace(site, kind=OperationKind.SOFTMAX))
     if site.kind not in (OperationKind.MATMUL, OperationKind.REDUCE_SUM):
         return None
     passed = _back_to_softmax(evidence)
@@ -31,8 +33,18 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
         return None
     softmax, between = passed
     before = [s for s in evidence.upstream if s is not softmax and s not in between]
-    nearest = _ancestors(softmax, before)
+    nearest = c.ancestors(softmax.inputs, before)
     return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
+
+
+def _normalises_by_hand(evidence: Evidence) -> bool:
+    """Whether the origin is the sum of a softmax that somebody wrote out: of exponentials, which it then divides."""
+    site = evidence.site
+    if site.kind is not OperationKind.REDUCE_SUM:
+        return False
+    makers = [s for s in evidence.upstream if c.reads(site, s)]
+    exponentials = any(s.operation.rsplit(".", 1)[-1].lower() == "exp" for s in makers)
+    return exponentials and any(c.named(s, "div") for s in evidence.downstream)
 
 
 def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None:
@@ -57,19 +69,6 @@ def shares_positions(softmax: Site, scores: TensorFacts) -> bool:
     """Whether a softmax shares weight out over positions, or, by mistake, over rows; not over features or clusters."""
     axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     return bool(scores.sequence_axes) and (axes[0] in scores.sequence_axes or axes[0] in (scores.batch_axis, 0))
-
-
-def _ancestors(site: Site, sites: list[Site]) -> tuple[Site, ...]:
-    """Those of ``sites`` that feed ``site``, nearest first."""
-    makers = {key: s for s in sites for key in s.outputs}
-    found: dict[str, Site] = {}
-    queue = list(site.inputs)
-    while queue:
-        maker = makers.get(queue.pop(0))
-        if maker is not None and maker.name not in found:
-            found[maker.name] = maker
-            queue += maker.inputs
-    return tuple(found.values())
 
 
 def softmax_axis(evidence: Evidence) -> int | None:
@@ -142,15 +141,8 @@ def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     join = joining_site(evidence)
     if join is None and evidence.site.kind is OperationKind.ATTENTION:
         join = evidence.site
-    makers = {k: s for s in evidence.upstream for k in s.outputs}
-    stack = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
-    found: dict[str, Site] = {}
-    while stack:
-        maker = makers.get(stack.pop(0))
-        if maker is not None and maker.name not in found:
-            found[maker.name] = maker
-            stack += maker.inputs
-    return tuple(found.values())
+    masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
+    return c.ancestors(masks, evidence.upstream)
 
 
 def mask_operand(evidence: Evidence) -> TensorFacts | None:

@@ -165,7 +165,8 @@ def last_by_length(evidence: Evidence) -> Match | str:
     if not c.left_only(evidence):
         return "right padding leaks as well"
     return Match(
-        f"{evidence.site.operation} finds the last token as length - 1, which is another column under left padding."
+        f"{evidence.site.operation} finds the last token as length - 1, which is another column under left padding.",
+        _counted(evidence),
     )
 
 
@@ -245,6 +246,13 @@ def _not_one_position(evidence: Evidence) -> str | None:
 def _index_follows_mask(evidence: Evidence) -> bool:
     picks = (evidence.facts(k) for k in evidence.site.inputs[1:])
     return any(f.mask_reaches for f in picks if f is not None)
+
+
+def _counted(evidence: Evidence) -> RootCause | None:
+    """Where a mask becomes the number of its real positions, on the way to the position that is picked."""
+    sites = c.ancestors(evidence.site.inputs[1:], evidence.upstream)
+    count = next((s for s in sites if s.kind is OperationKind.REDUCE_SUM), None)
+    return RootCause(count, "real positions are counted here, as if the first column were one") if count else None
 
 
 def _gated_product(evidence: Evidence) -> Site | None:

@@ -127,7 +127,8 @@ def final_state(evidence: Evidence) -> Match | str:
             f"{evidence.site.operation} takes the last column of {column.operation}, which ran on through the pads.",
             RootCause(column, "this layer is not told the lengths"),
         )
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    inside = c.attribute(evidence.site, "applies") == OperationKind.RECURRENT.value
+    reason = None if inside else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
     return Match(

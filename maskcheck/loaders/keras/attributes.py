@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maskcheck.loaders.keras.kinds import layer_kind
+
 _NAMES = (
     *("axis", "axes", "units", "filters", "kernel_size", "strides", "pool_size", "padding", "dilation_rate", "groups"),
     *(
@@ -27,6 +29,8 @@ def layer_attributes(layer: Any) -> dict[str, Any]:
     """Plain settings of a layer or of a Keras operation. Global pooling reduces the axes between batch and channels."""
     found = {name: plain for name in _NAMES if (plain := _plain(getattr(layer, name, None))) is not None}
     name = type(layer).__name__
+    if name == "TimeDistributed":
+        found["applies"] = layer_kind(layer.layer).value
     if name.startswith("Global") and "Pooling" in name:
         rank = int(name[-2])
         first = getattr(layer, "data_format", "channels_last") == "channels_first"

@@ -78,7 +78,7 @@ def _watch_layers(watcher: Watcher, ours: Callable[[], bool]) -> list[Function]:
 
 
 def _watch_tensorflow(watcher: Watcher, ours: Callable[[], bool]) -> list[Function]:
-    """Every generated operator function calls the one entry point that is replaced here."""
+    """Every generated operator function calls one of the two entry points that are replaced here."""
     runtime = import_module("tensorflow.python.pywrap_tfe")
     functions = import_module("tensorflow.python.eager.polymorphic_function.polymorphic_function")
 
@@ -87,6 +87,17 @@ def _watch_tensorflow(watcher: Watcher, ours: Callable[[], bool]) -> list[Functi
             if not ours():
                 return original(context, name, label, *arguments)
             return watcher.operator(name, arguments, lambda: original(context, name, label, *arguments))
+
+        return execute
+
+    def of_fallbacks(original: Function) -> Function:
+        """The slow way, for operands that first have to become tensors: variables, numbers, arrays."""
+
+        def execute(handle: Any, device: Any, name: str, inputs: Any, attributes: Any, count: Any) -> Any:
+            def run() -> Any:
+                return original(handle, device, name, inputs, attributes, count)
+
+            return watcher.operator(_text(name), (*inputs, *map(_text, attributes or ())), run) if ours() else run()
 
         return execute
 
@@ -101,5 +112,11 @@ def _watch_tensorflow(watcher: Watcher, ours: Callable[[], bool]) -> list[Functi
 
     return [
         _replace(runtime, "TFE_Py_FastPathExecute", of_operators),
+        _replace(runtime, "TFE_Py_Execute", of_fallbacks),
         _replace(functions.Function, "__call__", of_graphs),
     ]
+
+
+def _text(value: Any) -> Any:
+    """Names as words. Some attributes are serialised messages, which nobody reads."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -17,6 +17,7 @@ from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, 
 
 DROPPED = "mask-dropped"
 IGNORED = "mask-ignored"
+_LACKS = "one of its inputs carries no mask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class _Entry:
     place: str
     outputs: tuple[int, ...] = ()
     raw: bool = False
+    widened: bool = False
 
 
 class Diary:
@@ -87,8 +89,9 @@ class Diary:
     def facts(self) -> tuple[StaticFact, ...]:
         """Where masks are lost or ignored. ``site`` names the trace's site at that place."""
         kinds = {MaskFate.DROPPED: DROPPED, MaskFate.IGNORED: IGNORED}
-        lost = (e for e in map(self._settled, self._entries) if e.step.fate in kinds)
-        return tuple(StaticFact(kinds[e.step.fate], e.place, e.step.detail) for e in lost)
+        settled = [self._settled(e) for e in self._entries]
+        lost = [StaticFact(kinds[e.step.fate], e.place, e.step.detail) for e in settled if e.step.fate in kinds]
+        return (*lost, *(StaticFact(DROPPED, e.place, e.step.detail) for e in settled if e.widened))
 
     def take(self, other: Diary) -> None:
         """Become a copy of another diary."""
@@ -118,7 +121,13 @@ class Diary:
         if fate is MaskFate.PASSED and _mixes(passage, result, function):
             fate = MaskFate.IGNORED
         outputs = tuple(identity(t) for t in values)
-        self._entries.append(_Entry(_step(passage, site, fate, result, depth), site, outputs))
+        widened = passage.partly and _widens(passage)
+        step = _step(passage, site, fate, result, depth)
+        if widened:
+            step = replace(
+                step, detail=f"{_who(passage, site)} hands on a mask in which pads are real, because {_LACKS}"
+            )
+        self._entries.append(_Entry(step, site, outputs, widened=widened))
 
     def enclosing(
         self, mark: int, passage: Passage, path: str, maker: str, result: Any, function: Function, depth: int
@@ -126,7 +135,8 @@ class Diary:
         """Enter a call that was looked into, before what happened inside; ``maker`` is the site that made the result.
 
         A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing. A
-        model inside a model only routes masks, so what is lost in there counts.
+        model inside a model only routes masks, so what is lost in there counts, and so does a mask that was made inside
+        and never came out.
         """
         fate = _fate(passage, result)
         if fate is MaskFate.PASSED and _mixes(passage, result, function):
@@ -134,7 +144,7 @@ class Diary:
         place = path if fate is MaskFate.IGNORED else maker
         inside = self._entries[mark:]
         model = isinstance(passage.layer, import_module("keras").Model)
-        if not model and (passage.used or fate is not MaskFate.DROPPED):
+        if not model and (passage.used or fate not in (MaskFate.DROPPED, MaskFate.NONE)):
             inside = [e for e in inside if not e.raw]
         outputs = tuple(identity(t) for t in tensors_in(result))
         self._entries[mark:] = [_Entry(_step(passage, path, fate, result, depth), place, outputs), *inside]
@@ -173,11 +183,11 @@ def _step(passage: Passage, path: str, fate: MaskFate, result: Any, depth: int) 
 
 
 def _detail(passage: Passage, path: str, fate: MaskFate, warned: bool) -> str:
-    who = f"{path} ({type(passage.layer).__name__})"
+    who = _who(passage, path)
     if fate is MaskFate.IGNORED:
         return f"{who} passes the mask on but works across positions without it"
     if fate is not MaskFate.DROPPED:
-        remarks = ["one of its inputs carries no mask"] if passage.partly else []
+        remarks = [_LACKS] if passage.partly else []
         remarks += ["takes the mask off its input, so other readers get none"] if passage.taken_off else []
         return "; ".join(remarks)
     if warned:
@@ -185,6 +195,20 @@ def _detail(passage: Passage, path: str, fate: MaskFate, warned: bool) -> str:
     if passage.partly:
         return f"{who} drops the mask without a warning, because one of its inputs carries none"
     return f"{who} drops the mask without a warning"
+
+
+def _who(passage: Passage, path: str) -> str:
+    return f"{path} ({type(passage.layer).__name__})"
+
+
+def _widens(passage: Passage) -> bool:
+    """Whether the layer makes a mask that calls steps real which every mask beside its inputs calls padding."""
+    hidden = [None if m is None else read(m) & False for m in passage.beside]
+    try:
+        made = passage.layer.compute_mask(list(passage.data), hidden)
+    except Exception:  # whatever a layer of somebody's own may say to masks it did not make
+        return False
+    return any(bool(np.any(read(m))) for m in tensors_in(made))
 
 
 def _mixes(passage: Passage, result: Any, function: Function) -> bool:

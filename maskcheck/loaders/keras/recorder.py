@@ -205,7 +205,7 @@ def opens(layer: Any) -> bool:
     """Whether a layer is looked into: models, and whatever computes with code that is not Keras's own."""
     keras = import_module("keras")
     module = type(layer).call.__module__ or ""
-    return isinstance(layer, keras.Model) or module.split(".")[0] != "keras"
+    return isinstance(layer, keras.Model | keras.layers.Lambda) or module.split(".")[0] != "keras"
 
 
 def _masks_read(passage: Passage, kind: OperationKind) -> tuple[Any, ...]:

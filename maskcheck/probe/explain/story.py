@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-
 from maskcheck.core.contract import Contract, Side
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import Model
 from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import OperationKind, Site
 from maskcheck.probe.battery import Battery
 from maskcheck.probe.compare import difference
 from maskcheck.probe.explain.align import Axes, View
@@ -26,7 +24,6 @@ from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session
 from maskcheck.probe.explain.slopes import slopes
 from maskcheck.probe.observe import Observation, Pair
-from maskcheck.probe.runner import Answers, Call, split_rows
 from maskcheck.probe.twins import length, precision, sides
 from maskcheck.probe.twins.bench import Bench
 
@@ -174,7 +171,7 @@ def _check_agreement(telling: _Telling, bench: Bench, base: Ground) -> None:
     """Compare the deployed answers to the reference row with the instrumented ones."""
     if base.short is None or base.unpadded is None:
         return
-    traced = _rows(telling, bench, base.short, base.unpadded.only(0))
+    traced = bench.runner.valid_outputs(base.short.outputs, base.unpadded.only(0))
     for name, rows in traced.items():
         floor = bench.judge.noise.floors[name]
         gap = difference(bench.reference[name][:1], rows)
@@ -265,7 +262,9 @@ def _unfused(telling: _Telling, bench: Bench, base: Ground) -> None:
     short, unpadded = base.short, base.unpadded
     if telling.model.info.framework != "pytorch" or short is None or unpadded is None or _leaks(telling, bench.domain):
         return
-    gap = bench.judge.compare(_rows(telling, bench, short, unpadded), _rows(telling, bench, base.long, base.single))
+    gap = bench.judge.compare(
+        bench.runner.valid_outputs(short.outputs, unpadded), bench.runner.valid_outputs(base.long.outputs, base.single)
+    )
     if not gap.leaks:
         return
     reason = "only without fused kernels, as in training or whenever gradients are on; the deployed path is clean"
@@ -283,16 +282,6 @@ def _leaks(telling: _Telling, domain: str) -> bool:
     twins = (TwinKind.LENGTH, TwinKind.CONTENT)
     rows = [o.row for o in telling.battery.observations if o.row.domain == domain and o.row.twin in twins]
     return any(row.status is Status.LEAKY for row in rows)
-
-
-def _rows(telling: _Telling, bench: Bench, trace: Trace, call: Call) -> Answers:
-    """The valid answers of a traced call."""
-    split = {
-        spec.name: split_rows(np.asarray(trace.outputs[spec.name]), spec, len(call.rows))
-        for spec in telling.contract.outputs
-        if spec.name in trace.outputs
-    }
-    return bench.runner.valid_parts(split, call)
 
 
 def _explain(telling: _Telling, observation: Observation, pair: Pair, *, last: bool = False) -> bool:

@@ -65,6 +65,10 @@ class Bench:
         """How many rows the twins use that run many batches."""
         return self.runner.batch_size(min(2, len(self.rows)))
 
+    def exactly(self, size: int) -> tuple[Row, ...]:
+        """``size`` reference rows, or the first one over and over where there are fewer."""
+        return self.rows[:size] if len(self.rows) >= size else self.rows[:1] * size
+
     @property
     def masked(self) -> bool:
         """Whether something beside the ids tells the model where the padding is."""

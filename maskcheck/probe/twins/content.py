@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from maskcheck.core.report import TwinKind
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
-from maskcheck.probe.runner import Answers, Call, split_rows
+from maskcheck.probe.runner import Call
 from maskcheck.probe.twins.bench import Bench
 
 _NEARLY = "a pad that misses the pad value by 0.001 in one feature counts as a real step"
@@ -64,8 +64,7 @@ def _fed(bench: Bench) -> Compared:
 
 def _pad_row(bench: Bench, fill: Array | float | None) -> tuple[Gap, Call, Call] | None:
     """Change the embedding of the pad id in the instrumented model; ids and masks stay as they are."""
-    size = bench.runner.batch_size(min(4, len(bench.rows)))
-    rows = bench.rows[:size] if len(bench.rows) >= size else bench.rows[:1] * size
+    rows = bench.exactly(bench.runner.batch_size(min(4, len(bench.rows))))
     call = bench.padded(rows, bench.plan.few)
     arrays = feeds(bench.contract, call)
     base = bench.model.trace(arrays)
@@ -74,35 +73,24 @@ def _pad_row(bench: Bench, fill: Array | float | None) -> tuple[Gap, Call, Call]
     if not patches:
         return None
     moved = bench.model.trace(arrays, patches=patches, record=())
-    before, after = _answers(bench, base.outputs, call), _answers(bench, moved.outputs, call)
+    before, after = (bench.runner.valid_outputs(run.outputs, call) for run in (base, moved))
     return bench.judge.compare(before, after, exact=True), call, call
-
-
-def _answers(bench: Bench, outputs: Mapping[str, Array], call: Call) -> Answers:
-    split = {
-        spec.name: split_rows(np.asarray(outputs[spec.name]), spec, len(call.rows)) for spec in bench.contract.outputs
-    }
-    return bench.runner.valid_parts(split, call)
 
 
 def poison(bench: Bench) -> Iterator[Observation]:
     """NaN, infinity and huge values at the pads. A hygiene check: a correct softmax mask lets NaN through as well."""
     gating = bench.gating(TwinKind.POISON)
-    fills = {"nan": Fill.NAN, "inf": Fill.INF, "huge": Fill.HUGE}
-    floating = any(
-        spec.role is Role.FEATURES and np.issubdtype(np.dtype(spec.dtype), np.floating)
-        for spec in bench.contract.of(bench.domain)
-    )
-    if not floating:
+    features = bench.contract.of(bench.domain, Role.FEATURES)
+    if not any(np.issubdtype(np.dtype(spec.dtype), np.floating) for spec in features):
         yield from _poisoned_rows(bench, gating)
         return
-    if not bench.free_content:
-        fills = {}
-        if any(spec.ids_carry_mask for spec in bench.contract.of(bench.domain, Role.FEATURES)):
-            fills = {"near miss": Fill.NEAR}
-        else:
-            yield bench.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
-            return
+    if bench.free_content:
+        fills = {"nan": Fill.NAN, "inf": Fill.INF, "huge": Fill.HUGE}
+    elif any(spec.ids_carry_mask for spec in features):
+        fills = {"near miss": Fill.NEAR}
+    else:
+        yield bench.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
+        return
     reference = bench.padded(bench.rows, bench.plan.few)
     answers = bench.runner.valid(reference)
     for name, fill in fills.items():

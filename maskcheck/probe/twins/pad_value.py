@@ -20,7 +20,7 @@ from maskcheck.probe.compare import difference
 from maskcheck.probe.entry import entries, feeds, steps_of, with_row
 from maskcheck.probe.layout import Row, validity
 from maskcheck.probe.observe import Observation, Taken
-from maskcheck.probe.runner import Answers, Call, split_rows
+from maskcheck.probe.runner import Answers, Call
 from maskcheck.probe.twins.bench import Bench
 
 VARIANTS = {Role.TOKENS: "pad id in use", Role.FEATURES: "pad value in use"}
@@ -97,9 +97,7 @@ def _told_at(bench: Bench, spec: InputContract, sites: Sequence[Site]) -> Site |
 
 
 def _call(bench: Bench) -> Call:
-    size = bench.few_rows
-    rows = bench.rows[:size] if len(bench.rows) >= size else bench.rows[:1] * size
-    return Call(tuple(rows), bench.base.padding)
+    return Call(bench.exactly(bench.few_rows), bench.base.padding)
 
 
 def _blind(bench: Bench, spec: InputContract) -> tuple[bool, Site | None] | None:
@@ -170,11 +168,7 @@ def _marked(bench: Bench, spec: InputContract, call: Call, position: int, shape:
 
 def _elsewhere(bench: Bench, run: Trace, call: Call, position: int) -> Answers:
     """The answers without the position itself, where an output has one for every real step."""
-    split = {
-        spec.name: split_rows(np.asarray(run.outputs[spec.name]), spec, len(call.rows))
-        for spec in bench.contract.outputs
-    }
-    answers = bench.runner.valid_parts(split, call)
+    answers = bench.runner.valid_outputs(run.outputs, call)
     length = bench.plan.valid[bench.plan.domain.dimensions[0].name]
     for spec in bench.contract.outputs:
         labels = [label for label in spec.dims if label != BATCH]

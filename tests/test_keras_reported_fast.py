@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from benchmarks.scores import score, wrong
@@ -18,12 +12,7 @@ pytestmark = [pytest.mark.skipif(not keras_child.available, reason="needs Keras 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, dict]:
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "tests.keras_reported_child"]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return {result["name"]: result for result in json.loads(done.stdout.splitlines()[-1])}
+    return {result["name"]: result for result in keras_child.told_by("tests.keras_reported_child")}
 
 
 def test_the_fast_part_loses_nothing(results: dict[str, dict]) -> None:

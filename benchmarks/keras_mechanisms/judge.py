@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import keras_places
 from benchmarks.keras_mechanisms.cases import LENGTH, Case, build, inputs, padded
 
 LEAK, FLOAT32 = 1e-8, 1e-6
@@ -85,33 +86,8 @@ def _audited(case: Case) -> Any:
 
 
 def _compared(case: Case, report: Any) -> dict[str, Any]:
-    errors = [f for f in report.findings if f.severity.value == "error"]
     wanted = (case.pair.origin or "pool").split()
-    named: dict[str, str] = {}
-    for finding in errors:
-        named.setdefault(_matched(finding.site, wanted), finding.rule)
-    related = sorted({_matched(site, wanted) for f in errors for site in f.related})
-    causes = {f.root_cause.site.name for f in errors if f.root_cause and f.root_cause.site}
-    rule = next((named[w] for w in wanted if w in named), None)
-    blamed = not case.pair.cause or any(_called(name, case.pair.cause) for name in causes)
-    return {
-        "outcome": report.outcome.value,
-        "reason": report.reason,
-        "lines": named,
-        "related": related,
-        "right": bool(named) and set(named) <= set(wanted),
-        "root_causes": sorted(causes),
-        "causes": {case.pair.id: rule},
-        "causes_right": int(rule in case.pair.rules and blamed),
-    }
-
-
-def _matched(site: Any, wanted: list[str]) -> str:
-    """The wanted name that a site goes by, else its own."""
-    names = [site.name, site.module or ""] if site is not None else [""]
-    return next((w for w in wanted for name in names if _called(name, w)), names[0])
-
-
-def _called(name: str, wanted: str) -> bool:
-    """``softmax``, ``softmax_2``, ``it/cell`` and ``outer/it`` go by ``softmax`` and ``it``."""
-    return any(part == wanted or (part.rsplit("_", 1)[0] == wanted and part[-1].isdigit()) for part in name.split("/"))
+    found = keras_places.compared(report, wanted)
+    rule = next((found["lines"][w] for w in wanted if w in found["lines"]), None)
+    right = rule in case.pair.rules and keras_places.blamed(found, case.pair.cause)
+    return {**found, "causes": {case.pair.id: rule}, "causes_right": int(right)}

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from benchmarks import keras_places
 from benchmarks.keras_reported import truth
 from benchmarks.keras_reported.cases import Case
 from benchmarks.keras_reported.rules import naming
@@ -64,33 +65,8 @@ def _example(case: Case, model: Any) -> Any:
 
 
 def _compared(case: Case, report: Any) -> dict[str, Any]:
-    errors = [f for f in report.findings if f.severity.value == "error"]
     wanted = case.report.origin.split()
-    named: dict[str, str] = {}
-    for finding in errors:
-        named.setdefault(_matched(finding.site, wanted), finding.rule)
-    related = sorted({_matched(site, wanted) for f in errors for site in f.related})
-    causes = {f.root_cause.site.name for f in errors if f.root_cause and f.root_cause.site}
-    rules = {named[w] for w in wanted if w in named}
-    blamed = not case.report.cause or any(_called(name, case.report.cause) for name in causes)
-    return {
-        "outcome": report.outcome.value,
-        "reason": report.reason,
-        "lines": named,
-        "related": related,
-        "right": bool(named) and set(named) <= set(wanted),
-        "root_causes": sorted(causes),
-        "causes": {case.report.mechanism: "/".join(sorted(rules)) or None},
-        "causes_right": int(bool(rules & naming(case.report.mechanism)) and blamed) if wanted else 0,
-    }
-
-
-def _matched(site: Any, wanted: list[str]) -> str:
-    """The wanted name that a site goes by, else its own."""
-    names = [site.name, site.module or ""] if site is not None else [""]
-    return next((w for w in wanted for name in names if _called(name, w)), names[0])
-
-
-def _called(name: str, wanted: str) -> bool:
-    """``softmax``, ``softmax_2``, ``it/cell`` and ``outer/it`` go by ``softmax`` and ``it``."""
-    return any(part == wanted or (part.rsplit("_", 1)[0] == wanted and part[-1].isdigit()) for part in name.split("/"))
+    found = keras_places.compared(report, wanted)
+    rules = {found["lines"][w] for w in wanted if w in found["lines"]}
+    right = bool(wanted and rules & naming(case.report.mechanism)) and keras_places.blamed(found, case.report.cause)
+    return {**found, "causes": {case.report.mechanism: "/".join(sorted(rules)) or None}, "causes_right": int(right)}

@@ -24,8 +24,13 @@ available = util.find_spec("keras") is not None and util.find_spec("tensorflow")
 
 def ask(function: str, folder: Path) -> Any:
     """Run one of this module's functions in a child process and return its result."""
+    return told_by(HERE, function, str(folder))
+
+
+def told_by(module: str, *arguments: str) -> Any:
+    """Run a module in a child process and return the JSON of its last line."""
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", HERE, function, str(folder)]
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

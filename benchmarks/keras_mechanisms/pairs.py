@@ -105,6 +105,22 @@ def _densified(k: Any, x: Any, m: Any) -> Any:
     return Dense(name="lost")(x, m)
 
 
+def _two_dense(k: Any) -> Any:
+    """A layer whose inner layers warn that they destroy the mask; its own is handed on."""
+
+    class TwoDense(k.layers.Layer):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.supports_masking = True
+            self.inner = k.layers.EinsumDense("abc,cd->abd", (None, WIDTH), activation="relu", bias_axes="d")
+            self.outer = k.layers.Dense(WIDTH)
+
+        def call(self, inputs: Any) -> Any:
+            return self.outer(self.inner(inputs))
+
+    return TwoDense()
+
+
 def _activation(k: Any, early: bool) -> Any:
     """A layer of somebody's own that says it supports masking, before or after its base class is set up."""
 
@@ -586,5 +602,12 @@ PAIRS = (
         (),
         lambda k, x, m: k.layers.BatchNormalization()(x),
         lambda k, x, m: k.layers.Dropout(0.3)(x),
+    ),
+    Pair(
+        "CL-18",
+        "warnings that the mask is destroyed",
+        (),
+        lambda k, x, m: k.layers.MultiHeadAttention(2, 4)(x, x),
+        lambda k, x, m: _two_dense(k)(x),
     ),
 )

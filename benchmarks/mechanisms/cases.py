@@ -9,37 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms import (
-    attention,
-    convolution,
-    half,
-    mixing,
-    normalisation,
-    pooling,
-    positions,
-    recognised,
-    recurrent,
-    serving,
-    sound,
-)
+from benchmarks.mechanisms import attention, modules
 from benchmarks.mechanisms.hosts import FEATURES, HOSTS
 from benchmarks.mechanisms.positions import WORDS
 from benchmarks.mechanisms.registry import REGISTRY, Mechanism
 from benchmarks.mechanisms.truth import LENGTH, Padded
 
-MODULES = (
-    attention,
-    convolution,
-    half,
-    mixing,
-    normalisation,
-    pooling,
-    positions,
-    recognised,
-    recurrent,
-    serving,
-    sound,
-)
+assert modules  # importing them fills the registry
+
 HALF = ("half", "half onnx", "converted")
 """The live module in half precision, its export, and the export in single precision that a converter made half."""
 FORMS = ("module", "onnx", "left", *HALF)

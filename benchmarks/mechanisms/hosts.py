@@ -17,6 +17,7 @@ from benchmarks.mechanisms.registry import (
     BAG,
     CHOSEN,
     CROSS,
+    FIXED,
     FRAMES,
     HOLLOW,
     IDS,
@@ -354,6 +355,32 @@ class Detector(Pixels):
         return self.head(torch.relu(read).mean(1))
 
 
+class Recordings(nn.Module):
+    """Frames of recordings that are all filled up to one length: what the layer makes of them."""
+
+    sizes: ClassVar[dict[str, tuple[int, ...]]] = {"features": (30, FEATURES)}
+    domains: ClassVar[tuple[Domain, ...]] = ()
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.start, self.layer, self.head = nn.Linear(FEATURES, WIDTH), layer, nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, features: Tensor) -> Tensor:
+        if features.shape[1] != 30:
+            raise ValueError(f"expected features of 30 steps, found {features.shape[1]}")
+        return self.answer(self.layer(self.start(features)))
+
+    def answer(self, x: Tensor) -> Tensor:
+        return self.head(x)
+
+
+class Detected(Recordings):
+    """One answer for each recording."""
+
+    def answer(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(x).mean(1))
+
+
 HOSTS: dict[str, tuple[type[nn.Module], ...]] = {
     STEPS: (Words, Frames),
     POOL: (PooledWords, PooledFrames),
@@ -367,4 +394,5 @@ HOSTS: dict[str, tuple[type[nn.Module], ...]] = {
     CROSS: (Translator, Transcriber),
     NESTED: (Documents, Visits),
     IMAGE: (Pixels, Detector),
+    FIXED: (Recordings, Detected),
 }

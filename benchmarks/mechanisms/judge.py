@@ -143,9 +143,14 @@ def _convert(path: Path) -> None:
 
 
 def _compared(case: Case, report: ModelReport) -> dict[str, Any]:
-    """Answers that move: every marked line is named and no other; the rule names the mechanism."""
+    """Answers that move: every marked line is named and no other; the rule names the mechanism.
+
+    Where nothing can be padded it is right to say so, and to skip the model.
+    """
     errors = [f for f in report.findings if f.severity is Severity.ERROR]
-    return {"outcome": report.outcome.value, "reason": report.reason, **_named(case, errors)}
+    left = not padded(case).domains and report.outcome is Outcome.SKIPPED and not errors
+    outcome = Outcome.CLEAN if left else report.outcome
+    return {"outcome": outcome.value, "reason": report.reason, **_named(case, errors)}
 
 
 def _noticed(case: Case, report: ModelReport) -> dict[str, Any]:

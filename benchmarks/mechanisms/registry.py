@@ -21,6 +21,9 @@ BAG, MARKED, CHOSEN, FRAMES, VALUED = "bag", "marked", "chosen", "frames", "valu
 """Of ids without a mask: one vector or a sequence; of a sequence, its ids and its mask: one vector; of raw frames, with
 a mask or without one: a sequence."""
 
+FIXED = "fixed"
+"""Of a sequence of one length, without a mask: another one."""
+
 PADDING, REPEAT, VALID, EMPTY, UNFIT = "padding", "repeat", "valid", "empty", "unfit"
 """What shows a mechanism: answers that move with padding or with mates; the same input twice; a real step that counts
 for nothing; a row without any real step; answers that are no numbers, padded or not, so that nothing can be said."""

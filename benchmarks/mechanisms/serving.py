@@ -56,7 +56,7 @@ def apart(lengths: Tensor) -> Tensor:
     return owner[:, None] != owner
 
 
-@mechanism("ATT-29", "MC201", "MC205", "MC218")
+@mechanism("ATT-29", "MC201", "MC205", "MC222")
 class EmptySlots(Projected):
     """A cache of fixed size: the mask covers what was written, and the slots behind it are seen."""
 

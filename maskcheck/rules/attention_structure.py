@@ -186,7 +186,23 @@ def _rolls(evidence: Evidence) -> bool:
     return source is not None and made is not None and made.shape == source.shape
 
 
-def length_dependent_pattern(evidence: Evidence) -> Match | str:
+def filler_called_real(evidence: Evidence) -> Match | str:
+    """Slots of a cache, or steps that fill up a bucket, under a mask that was lengthened with ones."""
+    reason = _not_by_number(evidence)
+    if reason:
+        return reason
+    site = masking.lengthening(evidence)
+    if site is None:
+        return "nothing lengthens the mask with positions that it calls real"
+    return Match(
+        f"{evidence.site.operation} attends to positions that the model adds itself: its mask is lengthened for them "
+        "and calls them real.",
+        RootCause(site, "the mask is lengthened here"),
+    )
+
+
+def _not_by_number(evidence: Evidence) -> str | None:
+    """The reason why a site is not an attention that masks the pads and yet depends on how many there are."""
     if evidence.site.kind not in ATTENTION_KINDS:
         return f"{evidence.site.operation} is not an attention"
     if not c.number_only(evidence):
@@ -196,6 +212,13 @@ def length_dependent_pattern(evidence: Evidence) -> Match | str:
         return "the pads themselves hold weight"
     if mass is None and not masking.masked(evidence):
         return "nothing masks the pads"
+    return None
+
+
+def length_dependent_pattern(evidence: Evidence) -> Match | str:
+    reason = _not_by_number(evidence)
+    if reason:
+        return reason
     join = masking.joining_site(evidence)
     fill = masking.fill_of(join) if join is not None else None
     if fill is not None and masking.is_weak(fill):

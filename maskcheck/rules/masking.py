@@ -145,6 +145,18 @@ def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     return c.ancestors(masks, evidence.upstream)
 
 
+def lengthening(evidence: Evidence) -> Site | None:
+    """The site that lays positions beside those of the mask and calls them real, as far as it is near."""
+    for site in mask_path(evidence):
+        fill = site.attributes.get("fill")
+        if site.kind is OperationKind.PAD and isinstance(fill, int | float) and fill > 0:
+            return site
+        facts = c.data_inputs(evidence, site)
+        if site.kind is OperationKind.CONCATENATE and any(not f.mask_reaches for f in facts):
+            return site
+    return None
+
+
 def mask_operand(evidence: Evidence) -> TensorFacts | None:
     """Facts of the mask that a fused attention reads."""
     keys = evidence.site.inputs

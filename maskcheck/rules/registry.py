@@ -53,6 +53,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC217", attention_structure.causal_without_mask),
     ("MC209", attention.mask_after_softmax),
     ("MC405", convolution.length_formula),
+    ("MC222", attention_structure.filler_called_real),
     ("MC218", attention_structure.length_dependent_pattern),
     ("MC210", attention.uniform_attention),
     ("MC208", attention.inert_mask),

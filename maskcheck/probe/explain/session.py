@@ -160,7 +160,21 @@ class Session:
             return None
         clean, region = parts
         region[...] = clean
+        if neutral_pads:
+            self._without_hidden_pads(key, value)
         return value
+
+    def _without_hidden_pads(self, key: str, value: Array) -> None:
+        """Take the weight off pads along an axis that steps of the model's own make equally long in all runs: where
+        the padded run has pads, the unpadded one has such steps, and its weights were laid over them.
+        """
+        read = self.graph.maker[key].inputs if key in self.graph.maker else ()
+        sizes = {self.states[k].filled for k in read if k in self.states}
+        known = self.alignment.axes.get(key)
+        valid, total = self.alignment.ratio
+        for axis, size in enumerate(value.shape):
+            if size in sizes and size >= total and known is not None and axis not in known.sequence:
+                np.moveaxis(value, axis, 0)[valid:total] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from maskcheck.core.contract import Conflict, Role
 from maskcheck.core.model import StaticFact
 from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.core.trace import Site
 from tests.unit.rules.scene import case, step, t, weight
 
 SCORES = t("BHTT")
@@ -26,6 +27,11 @@ STATES = t("BTD")
 def join(operation: str, **attributes: float) -> tuple[object, ...]:
     """A site that puts the mask onto the scores, before the softmax."""
     return (step(operation, Kind.ELEMENTWISE, ("scores", "mask"), ("in0",), **attributes),)
+
+
+def lengthened(fill: float) -> Site:
+    """A site that lays positions behind those of the mask."""
+    return step("Pad", Kind.PAD, ("given",), ("mask",), fill=fill)
 
 
 AFTER = step("Mul", Kind.ELEMENTWISE, ("out0", "mask"), ("masked",))
@@ -110,6 +116,13 @@ CASES = (
     ),
     case("MC217", {**SOFTMAX, "leaks": "s"}, {"leaks": "s", "reads": (MASKED,)}, "MC219", "left padding"),
     case("MC218", {**WITH_MASK, "leaks": "l", "mass": (0.0, 0.0)}, {"mass": (0.3, 0.2)}, "MC207", "padded length"),
+    case(
+        "MC222",
+        {**WITH_MASK, **KEYS, "leaks": "l", "mass": (0.0, 0.0), "up": (*join("Where"), lengthened(1.0))},
+        {"up": (*join("Where"), lengthened(0.0))},
+        "MC218",
+        "calls them real",
+    ),
     case("MC219", {**SOFTMAX, "reads": (MASKED,), "leaks": "s"}, {"leaks": "cls"}, "MC207", "column 0"),
     case(
         "MC220",

@@ -221,6 +221,7 @@ CASES: dict[str, Case] = {
     "MC216": Case(names=lambda n: {"projection": torch.randn(5, 16)}),
     "MC217": Case(twin="left", silent=("right",)),
     "MC218": Case(silent=("content",), names=lambda n: {"block_size": 3}),
+    "MC222": Case(silent=("content",), names=lambda n: {"slots": 24}),
     "MC219": Case(twin="left", silent=("right",), names=lambda n: {"chunk": 2}),
     "MC220": Case(twin="poison", silent=("right", "content")),
     "MC221": Case(names=lambda n: {"scores": n["scores"].half()}, tolerance=1e-3),

@@ -70,10 +70,10 @@ class LengthFromIds(Attending):
         real = ids != 0
         if self.leaky:
             count = real.sum(1, keepdim=True)
-            real = torch.arange(ids.shape[1])[None] >= ids.shape[1] - count  # cause
+            real = torch.arange(ids.shape[1])[None] >= ids.shape[1] - count  # leak
         x = self.words(ids)
         scores = self.dense(x) @ x.transpose(1, 2) / WIDTH**0.5
-        weights = scores.masked_fill(~real[:, None, :], -1e9).softmax(-1)  # leak
+        weights = scores.masked_fill(~real[:, None, :], -1e9).softmax(-1)
         return x + weights @ x
 
 

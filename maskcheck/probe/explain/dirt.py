@@ -185,7 +185,7 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
                 found[key] = TensorState(State.OPAQUE)
         else:
             read = {k: found[k] for k in made[key].inputs if k in found} if key in made else {}
-            turned = any(state.mode.mirrored for state in read.values())
+            turned = _turned(read, alignment.axes)
             like = next((s.mode for k, s in read.items() if _merged_alike(k, key, alignment)), None)
             found[key] = compare(key, before, after, alignment, turned=turned, like=like)
             filled = 0
@@ -196,6 +196,18 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found
+
+
+def _turned(read: Mapping[str, TensorState], axes: Mapping[str, Axes | None]) -> bool:
+    """Whether what a tensor is made of stands at the other end of the row, all of it: where two sequences meet that do
+    not lie side by side, the one that was not moved says where the row is.
+    """
+    ends = {
+        state.mode.mirrored
+        for key, state in read.items()
+        if state.state in (State.CLEAN, State.DIRTY) and (known := axes.get(key)) is not None and known.sequence
+    }
+    return ends == {True}
 
 
 def _only_filled(

@@ -159,6 +159,9 @@ class Session:
         if parts is None:
             return None
         clean, region = parts
+        told = value.dtype == np.bool_ and clean.size and not self.alignment.reference.padded
+        if told and np.all(clean == clean.flat[0]):  # a mask: what it does not say of real positions it says of pads
+            self._own_row(key, value)[...] = ~clean.flat[0]
         region[...] = clean
         if neutral_pads:
             self._without_hidden_pads(key, value)

@@ -21,22 +21,33 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How one run lays out its rows: whether it is padded, on which side, how many rows, and which row is looked at."""
+    """How one run lays out its rows: whether it is padded, on which side, how many rows, and which row is looked at.
+
+    ``lengths`` are the numbers of real steps of all rows, where they are known.
+    """
 
     padded: bool
     side: Side = Side.RIGHT
     rows: int = 1
     row: int = 0
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def packed(self) -> slice:
+        """Where the row's steps stand when only the real steps of all rows are kept, one row behind the other."""
+        start = sum(self.lengths[: self.row])
+        return slice(start, start + self.lengths[self.row] if self.lengths else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
     """Axes of one tensor. ``sequence`` maps an axis to its size (unpadded, padded) with one row; ``batch`` is the
-    row axis.
+    row axis; ``packed`` axes hold the real steps of all rows and no pads.
     """
 
     sequence: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     batch: tuple[int, ...] = ()
+    packed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +67,8 @@ MODES = tuple(Mode(r, b) for r, b in product((True, False), (False, True)))
 MIRRORED = tuple(replace(mode, mirrored=True) for mode in MODES[:2])
 
 
-def learn(short: Shape, long: Shape, many: Shape | None, rows: int) -> Axes | None:
-    """Axes from shapes: one unpadded row, one padded row, ``rows`` padded rows. ``None``: ranks differ, not
+def learn(short: Shape, long: Shape, many: Shape | None, view: View) -> Axes | None:
+    """Axes from shapes: one unpadded row, one padded row, the padded rows of ``view``. ``None``: ranks differ, not
     alignable.
     """
     if len(short) != len(long) or (many is not None and len(many) != len(long)):
@@ -66,11 +77,17 @@ def learn(short: Shape, long: Shape, many: Shape | None, rows: int) -> Axes | No
     if any(s > t for s, t in sequence.values()):
         return None
     batch: tuple[int, ...] = ()
+    packed: tuple[int, ...] = ()
     if many is not None:
         batch = tuple(i for i, (one, several) in enumerate(zip(long, many, strict=True)) if one != several)
-        if any(many[i] != long[i] * rows for i in batch):
+        own = view.packed
+        if own.stop is not None:
+            sizes = (own.stop - own.start, sum(view.lengths))
+            packed = tuple(i for i in batch if (long[i], many[i]) == sizes and i not in sequence)
+            batch = tuple(i for i in batch if i not in packed)
+        if any(many[i] != long[i] * view.rows for i in batch):
             return None
-    return Axes(sequence, batch)
+    return Axes(sequence, batch, packed)
 
 
 def guess(shape: Shape, valid: Mapping[int, int], rows: int) -> Axes:
@@ -117,6 +134,8 @@ def cut(
         if taken is None:
             return None
         array = taken
+    for axis in axes.packed:
+        array = array[(slice(None),) * axis + (view.packed,)]
     if not view.padded:
         return array
     side = _other(view.side) if mode.mirrored else view.side

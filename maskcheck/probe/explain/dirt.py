@@ -189,6 +189,8 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
             like = next((s.mode for k, s in read.items() if _merged_alike(k, key, alignment)), None)
             found[key] = compare(key, before, after, alignment, turned=turned, like=like)
             filled = 0
+            if found[key].state is State.DIRTY and not _follows_packing(key, read, alignment.axes):
+                found[key] = TensorState(State.OPAQUE)
             if found[key].state is State.DIRTY:
                 filled = _only_filled(made.get(key), read, reference, twin, made, ignored, alignment.axes)
             if filled:
@@ -196,6 +198,15 @@ def states(reference: Trace, twin: Trace, alignment: Alignment) -> dict[str, Ten
     for key in ignored:
         found.setdefault(key, TensorState(State.IGNORED))
     return found
+
+
+def _follows_packing(key: str, read: Mapping[str, TensorState], axes: Mapping[str, Axes | None]) -> bool:
+    """Whether a tensor of real steps only has them in the order of the rows, as far as what it is made of tells."""
+    known = axes.get(key)
+    if known is None or not known.packed:
+        return True
+    packed = [s for k, s in read.items() if (made_of := axes.get(k)) is not None and made_of.packed]
+    return any(s.state in (State.CLEAN, State.DIRTY) for s in packed)
 
 
 def _turned(read: Mapping[str, TensorState], axes: Mapping[str, Axes | None]) -> bool:

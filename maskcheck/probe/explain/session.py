@@ -75,7 +75,8 @@ class Session:
         """The whole row, pads included, as a view; for attention between rows, what this row pays to all of them."""
         axes = self.alignment.axes.get(key) or Axes()
         view = replace(self.alignment.twin, padded=False)
-        own = cut(value, replace(axes, batch=axes.batch[:1]), view, self.states[key].mode, self.alignment.ratio)
+        queries = replace(axes, batch=axes.batch[:1], packed=axes.packed[:1])
+        own = cut(value, queries, view, self.states[key].mode, self.alignment.ratio)
         return value if own is None else own
 
     def _mode(self, key: str) -> Mode:
@@ -276,16 +277,18 @@ def _batch_runs(model: Model, contract: Contract, pair: Pair, base: Ground) -> _
     first, other = pair.reference, pair.other
     if len(first.rows) == 1:
         first = Call(base.single.rows, first.padding, first.seed)
-    side = other.padding.side(_padded_dimension(contract, pair))
+    name = _padded_dimension(contract, pair)
+    side = other.padding.side(name)
     unpadded = first.padding.totals == first.rows[0].lengths
     views = (
         View(
             not unpadded,
-            first.padding.side(_padded_dimension(contract, pair)),
+            first.padding.side(name),
             len(first.rows),
             min(pair.row, len(first.rows) - 1),
+            tuple(row.lengths[name] for row in first.rows),
         ),
-        View(True, side, len(other.rows), pair.rows[1]),
+        View(True, side, len(other.rows), pair.rows[1], tuple(row.lengths[name] for row in other.rows)),
     )
     same_shape = first.padding.totals == other.padding.totals and len(first.rows) == len(other.rows)
     reference, twin = model.trace(feeds(contract, first)), model.trace(feeds(contract, other))
@@ -333,7 +336,7 @@ def axes_of(base: Ground, twin: Trace, view: View, *, among: bool = False) -> di
         elif (short := base.short.tensors.get(key)) is None:
             axes[key] = None
         else:
-            found = learn(short.shape, long.shape, value.shape if among and view.rows != rows else None, view.rows)
+            found = learn(short.shape, long.shape, value.shape if among and view.rows != rows else None, view)
             if found is not None and view.rows > 1 and not found.batch:
                 found = replace(found, batch=_first_of(value.shape, view.rows))
             axes[key] = found

@@ -50,7 +50,8 @@ class Evidence:
     ``at_site`` gives, for each twin in which the site is an origin, the difference there; ``at_outputs`` the largest
     difference over the model's outputs for every twin tried (0.0: clean), whatever the origin. ``twin`` is the twin
     whose traces led here. ``upstream`` and ``downstream`` are the nearest sites, breadth first, through layout
-    operators. ``dead_positions`` are real tokens that influence nothing in any sample (fractions of the valid
+    operators. ``framework`` is where the model was written, ``format`` what was loaded: an ONNX file may come from
+    PyTorch. ``dead_positions`` are real tokens that influence nothing in any sample (fractions of the valid
     length, 0 to 1).
     """
 
@@ -61,6 +62,7 @@ class Evidence:
     tensors: Mapping[str, TensorFacts]
     contract: Contract
     framework: str
+    format: str
     spread: Spread
     upstream: tuple[Site, ...] = ()
     downstream: tuple[Site, ...] = ()

@@ -146,7 +146,7 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
     takes_mask = bool(c.mask_inputs(evidence))
-    if evidence.framework != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
+    if evidence.format != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
         return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"

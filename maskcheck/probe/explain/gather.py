@@ -16,7 +16,7 @@ from maskcheck.probe.explain.leakmap import gaps
 from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
-_NEAR = 12
+_NEAR = 20
 _ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
 _THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT)
@@ -131,6 +131,7 @@ def evidence(
         tensors=facts(session, near, masks),
         contract=session.contract,
         framework=model.info.framework,
+        format=model.info.format,
         spread=spread(session, site),
         upstream=upstream,
         downstream=downstream,

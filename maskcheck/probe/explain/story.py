@@ -265,7 +265,9 @@ def _unfused(telling: _Telling, bench: Bench, base: Ground) -> None:
     scores.
     """
     short, unpadded = base.short, base.unpadded
-    if telling.model.info.framework != "pytorch" or short is None or unpadded is None or _leaks(telling, bench.domain):
+    info = telling.model.info
+    live = info.framework == "pytorch" and info.format != "onnx"
+    if not live or short is None or unpadded is None or _leaks(telling, bench.domain):
         return
     gap = bench.judge.compare(
         bench.runner.valid_outputs(short.outputs, unpadded), bench.runner.valid_outputs(base.long.outputs, base.single)

@@ -95,6 +95,11 @@ def _settle_one(model: Model, contract: Contract, spec: InputContract, lengths: 
     precision = model.info.precision
     usual = found[0]
     sound = [pair for pair in found if pair[1].sound(precision)]
+    if len(sound) > 1:
+        # A mask that is only counted hides pads under both readings; the wrong count follows the number of pads.
+        counted = [_number_matters(model, _with(contract, spec, pair[0], ""), domain, lengths) for pair in sound]
+        most = max(_INERT.get(precision, 1e-5), _DECISIVE * min(counted))
+        sound = [pair for pair, gap in zip(sound, counted, strict=True) if gap <= most]
     if usual in sound:
         return _with(contract, spec, usual[0], f"{usual[0].text}: pads are inert so, real tokens are not")
     if sound and usual[1].inert(precision) and is_strong(spec.name):
@@ -166,6 +171,18 @@ def _respond(model: Model, contract: Contract, domain: Domain, lengths: dict[str
         _worst(reference, pads),
         _worst(_elsewhere(contract, reference, dimension), _elsewhere(contract, token, dimension)),
     )
+
+
+def _number_matters(model: Model, contract: Contract, domain: Domain, lengths: dict[str, int]) -> float:
+    """How much another number of pads moves the answers under ``contract``; infinite where the model refuses it."""
+    runner = Runner(model, contract)
+    own = {d.name for d in domain.dimensions if not d.fixed}
+    few, many = ({n: v + more if n in own else v for n, v in lengths.items()} for more in (2, 5))
+    rows = generate(contract, runner.batch_size(2), lengths, seed=3)
+    try:
+        return _worst(runner.valid(Call(rows, Padding(few))), runner.valid(Call(rows, Padding(many))))
+    except RunError:
+        return float("inf")
 
 
 def _other_pads(contract: Contract, domain: Domain, call: Call, own: set[str]) -> Call:

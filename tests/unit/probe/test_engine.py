@@ -172,6 +172,18 @@ def test_a_weakly_named_mask_takes_the_polarity_that_works() -> None:
     assert contract.conflicts == ()
 
 
+def test_a_mask_that_is_only_counted_takes_the_polarity_whose_count_does_not_follow_the_padding() -> None:
+    """Read the wrong way round, the mean of as many first steps as there are pads hides the pads as well."""
+
+    def first_steps(x: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        count = (~missing).sum(axis=1)[:, None]
+        keep = (np.arange(x.shape[1]) < count)[..., None]
+        return (x * keep).sum(axis=1) / np.maximum(count, 1)
+
+    model = features_model(Node("out", K.REDUCE_MEAN, ("features", "mask"), first_steps), mask=True)
+    assert infer(model, Overrides()).contract.input("mask").valid_when == 0
+
+
 def test_nothing_to_pad_is_said_plainly() -> None:
     dense = Node("out", K.MATMUL, ("x",), lambda x: x * 2)
     model = FakeModel((TensorSpec("x", "float32", ("batch", 10)),), [dense], ("out",))

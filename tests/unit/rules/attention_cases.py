@@ -168,6 +168,6 @@ CASES = (
         "lengths",
     ),
     case(
-        "MC943", {**FUSED, "operation": "com.microsoft.Attention"}, {"framework": "pytorch"}, "MC205", "given no mask"
+        "MC943", {**FUSED, "operation": "com.microsoft.Attention"}, {"format": "torch-module"}, "MC205", "given no mask"
     ),
 )

@@ -1,5 +1,33 @@
 """All reports, by field."""
 
-from benchmarks.reported import biology, generation, pairs, recommending, sets, speech, states, text, trajectories
+from benchmarks.reported import (
+    biology,
+    forecasting,
+    generation,
+    pairs,
+    recommending,
+    sequences,
+    serving,
+    sets,
+    speech,
+    states,
+    text,
+    trajectories,
+    vision_text,
+)
 
-__all__ = ["biology", "generation", "pairs", "recommending", "sets", "speech", "states", "text", "trajectories"]
+__all__ = [
+    "biology",
+    "forecasting",
+    "generation",
+    "pairs",
+    "recommending",
+    "sequences",
+    "serving",
+    "sets",
+    "speech",
+    "states",
+    "text",
+    "trajectories",
+    "vision_text",
+]

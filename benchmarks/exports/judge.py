@@ -62,6 +62,9 @@ def _read(case: Case, path: Path, report: ModelReport) -> dict[str, Any]:
     related = {site.name: f.rule for f in findings for site in f.related}
     known = {**related, **named}
     rules = {known[place] for place in places if place in known}
+    begun = case.export.cause(model) if case.export.cause else set()
+    causes = {f.root_cause.site.name for f in findings if f.root_cause is not None and f.root_cause.site is not None}
+    right = bool(rules & set(RULES[case.export.mechanism])) and (not begun or bool(begun & causes))
     return {
         "outcome": report.outcome.value,
         "reason": report.reason,
@@ -70,5 +73,6 @@ def _read(case: Case, path: Path, report: ModelReport) -> dict[str, Any]:
         "rules": sorted({f.rule for f in findings}),
         "right": report.outcome.value == "leaky" and places <= set(known) and set(named) <= places | behind,
         "causes": {case.export.mechanism: "/".join(sorted(rules)) or None},
-        "causes_right": int(bool(rules & set(RULES[case.export.mechanism]))),
+        "root_causes": sorted(causes),
+        "causes_right": int(right),
     }

@@ -75,7 +75,8 @@ class InputContract:
     ``dims`` labels each axis: ``BATCH``, the name of a ``Dimension``, or ``None`` for an axis that padding leaves
     alone. ``shape`` gives the size to feed along each ``None`` axis (0 for other axes). ``pad_value`` fills the
     padding of tokens and features, ``valid_when`` is the value by which a mask marks a real position. ``vocabulary``
-    bounds token ids from above. ``ids_carry_mask`` is true when the model reads the padding off the ids themselves
+    bounds token ids from above. An ``OTHER`` input of rank 0 that has a domain and no ``fill`` is the padded length.
+    ``ids_carry_mask`` is true when the model reads the padding off the ids themselves
     (``ids != pad``), so that ids at pads must not be changed.
     """
 

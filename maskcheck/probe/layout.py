@@ -110,6 +110,8 @@ def _input(contract: Contract, spec: InputContract, rows: Sequence[Row], padding
         value = _lengths(contract.domain(spec.domain), spec, rows, padding, seed)
     elif spec.role is Role.POSITIONS and spec.domain:
         value = _positions(spec, rows, padding)
+    elif spec.role is Role.OTHER and spec.domain and not spec.dims and spec.fill is None:
+        value = np.asarray(padding.totals[contract.domain(spec.domain).dimensions[0].name])
     else:
         value = None
     if value is None:

@@ -64,7 +64,9 @@ def leaking_sides(evidence: Evidence) -> frozenset[Side]:
 
 
 def left_only(evidence: Evidence) -> bool:
-    return leaking_sides(evidence) == {Side.LEFT}
+    """Whether padding leaks on the left alone. What other rows change where pads stand on the right is no such leak."""
+    beside = TwinKind.MATES in leaking(evidence) and usual_side(evidence) is Side.RIGHT
+    return leaking_sides(evidence) == {Side.LEFT} and not beside
 
 
 def right_leaks(evidence: Evidence) -> bool:

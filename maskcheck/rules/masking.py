@@ -47,6 +47,10 @@ def _normalises_by_hand(evidence: Evidence) -> bool:
     return exponentials and any(c.named(s, "div") for s in evidence.downstream)
 
 
+_PASSED = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM, OperationKind.STATIC_QUANTIZE)
+"""What may lie between a softmax and the product with its weights."""
+
+
 def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None:
     makers = {key: s for s in evidence.upstream for key in s.outputs}
     stack: list[tuple[str, tuple[Site, ...]]] = [(key, ()) for key in evidence.site.inputs]
@@ -60,7 +64,7 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
         if maker.kind is OperationKind.SOFTMAX:
             scores = evidence.facts(maker.inputs[0])
             return (maker, path) if scores is not None and shares_positions(maker, scores) else None
-        if maker.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM):
+        if maker.kind in _PASSED:
             stack += [(k, (maker, *path)) for k in maker.inputs]
     return None
 
@@ -155,6 +159,36 @@ def lengthening(evidence: Evidence) -> Site | None:
         if site.kind is OperationKind.CONCATENATE and any(not f.mask_reaches for f in facts):
             return site
     return None
+
+
+def clipping(evidence: Evidence) -> tuple[Site, float] | None:
+    """The quantiser between a mask and the softmax that cannot express what removes a pad, and the lowest it can."""
+    for site in (*_up_to_product(evidence), *mask_path(evidence)):
+        lowest = _lowest(site)
+        if lowest is not None and is_weak(lowest):
+            return site, lowest
+    return None
+
+
+def _lowest(site: Site) -> float | None:
+    found = site.attributes
+    if isinstance(found.get("lowest"), float):
+        return float(found["lowest"])
+    told = [found.get(name) for name in ("scale", "quant_min", "zero_point")]
+    if not all(isinstance(value, int | float) for value in told):
+        return None
+    scale, least, zero = (float(value) for value in told if value is not None)
+    return scale * (least - zero)
+
+
+def _up_to_product(evidence: Evidence) -> list[Site]:
+    """The sites before an attention, nearest first, as far as the product that made its scores."""
+    found = []
+    for site in evidence.upstream:
+        if site.kind is OperationKind.MATMUL:
+            break
+        found.append(site)
+    return found
 
 
 def mask_operand(evidence: Evidence) -> TensorFacts | None:

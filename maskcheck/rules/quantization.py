@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
+from maskcheck.core.report import RootCause
 from maskcheck.core.trace import OperationKind
 from maskcheck.rules import circumstances as c
-from maskcheck.rules import static
+from maskcheck.rules import masking, static
 from maskcheck.rules.rule import Match
 
 DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quantizedynamic")
@@ -22,6 +23,26 @@ def block_scale(evidence: Evidence) -> Match | str:
     return Match(
         f"{evidence.site.operation} gives blocks of {size} values one scale, and blocks span real positions and "
         "padding."
+    )
+
+
+def clipped_mask(evidence: Evidence) -> Match | str:
+    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    if reason:
+        return reason
+    if c.left_only(evidence) or c.mates_only(evidence) or not masking.masked(evidence):
+        return "no mask enters, or the twins that leak are not those of a weak one"
+    mass = masking.pad_mass(evidence)
+    if mass is not None and mass <= masking.HIDDEN_MASS:
+        return "the mask does remove the pads' weight"
+    found = masking.clipping(evidence)
+    if found is None:
+        return "nothing between the mask and the softmax is quantised too narrowly for its value"
+    site, lowest = found
+    return Match(
+        f"{site.operation} holds no value below {lowest:.3g}, so the mask of {evidence.site.operation} is clipped and "
+        "leaves the pads in.",
+        RootCause(site, "the mask is clipped here"),
     )
 
 

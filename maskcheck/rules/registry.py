@@ -31,6 +31,7 @@ MATCHERS: tuple[tuple[str, Matcher], ...] = (
     ("MC113", pooling.empty_row_division),
     ("MC802", quantization.block_scale),
     ("MC801", quantization.dynamic_scale),
+    ("MC803", quantization.clipped_mask),
     ("MC220", attention_structure.non_finite_padding),
     ("MC221", attention_structure.half_precision_mask),
     ("MC702", embedding.real_token_as_padding),

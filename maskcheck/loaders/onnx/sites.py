@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from maskcheck.core.trace import Site
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
@@ -133,6 +135,7 @@ def site_attributes(node: Node, graph: Graph, constants: Constants) -> dict[str,
         for group in (_recurrent, _fills, _switches):
             found |= group(node, constants)
     found |= _masking(node, constants)
+    found |= _lowest(node, constants)
     return found
 
 
@@ -185,6 +188,30 @@ def _fills(node: Node, constants: Constants) -> dict[str, Any]:
         found |= {} if value is None else {"fill": value}
         found |= {} if pads is None else {"pads": list(pads)}
     return found
+
+
+_OUTPUT_SCALE = {
+    "QuantizeLinear": 1,
+    "com.microsoft.QuantizeLinear": 1,
+    "com.microsoft.QLinearAdd": 6,
+    "com.microsoft.QLinearMul": 6,
+    "com.microsoft.QLinearWhere": 7,
+    "QLinearMatMul": 6,
+}
+"""Operators that make integers with a scale of their own, and the operand that holds it; the zero point follows."""
+
+
+def _lowest(node: Node, constants: Constants) -> dict[str, Any]:
+    """``lowest``: the smallest number a quantiser can express, (smallest integer - zero point) * scale."""
+    place = _OUTPUT_SCALE.get(node.operation)
+    scale = constants.value(node.input(place)) if place is not None and node.input(place) else None
+    if place is None or scale is None or scale.size != 1:
+        return {}
+    zero = constants.value(node.input(place + 1)) if node.input(place + 1) else np.zeros(1, np.uint8)
+    if zero is None or zero.size != 1 or zero.dtype.kind not in "iu":
+        return {}
+    least = int(np.iinfo(zero.dtype).min) - int(zero.reshape(-1)[0])
+    return {"lowest": least * float(scale.reshape(-1)[0])}
 
 
 def _switches(node: Node, constants: Constants) -> dict[str, Any]:

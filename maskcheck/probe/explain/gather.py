@@ -19,7 +19,7 @@ from maskcheck.probe.explain.session import Session
 _NEAR = 20
 _ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
-_THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT)
+_THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.STATIC_QUANTIZE)
 
 
 def facts(session: Session, keys: Collection[str], masks: Collection[str]) -> dict[str, TensorFacts]:

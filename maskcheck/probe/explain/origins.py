@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from maskcheck.core.contract import Contract, Role
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.probe.explain.align import Axes
 from maskcheck.probe.explain.dirt import State, TensorState
 
 _FAINT = 1e-4
@@ -87,6 +90,22 @@ def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignor
     return frozenset(masks)
 
 
+def counts(masks: Collection[str], trace: Trace, axes: Mapping[str, Axes | None]) -> frozenset[str]:
+    """Those of ``masks`` that say how many steps there are, and not which, or in what order."""
+    ordered: set[str] = set()
+    for site in trace.sites:
+        if site.kind is OperationKind.ROUTING or ordered & set(site.inputs):
+            ordered |= set(site.outputs)
+    return frozenset(
+        key
+        for key in masks
+        if key not in ordered
+        and (value := trace.tensors.get(key)) is not None
+        and np.issubdtype(value.dtype, np.integer)
+        and ((known := axes.get(key)) is None or not known.sequence)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A site where padding gets in, with the opaque sites just before it, if any."""
@@ -97,15 +116,27 @@ class Origin:
 
 
 def origins(
-    graph: Graph, found: Mapping[str, TensorState], live: Collection[str], patched: Collection[str] = ()
+    graph: Graph,
+    found: Mapping[str, TensorState],
+    live: Collection[str],
+    patched: Collection[str] = (),
+    counts: Collection[str] = (),
 ) -> list[Origin]:
-    """All origins among the live sites, in order. A patched tensor counts as clean for those who read it."""
+    """All origins among the live sites, in order. A patched tensor counts as clean for those who read it.
+
+    ``counts`` are numbers of steps, which may differ: the longest row of a batch is another one beside other rows. What
+    makes something of the sequence by them is the origin.
+    """
     result = []
     for site in graph.sites:
-        gaps = [found[k].gap for k in site.outputs if k in live and k in found and found[k].state is State.DIRTY]
+        gaps = [
+            found[k].gap
+            for k in site.outputs
+            if k in live and k not in counts and k in found and found[k].state is State.DIRTY
+        ]
         if not gaps:
             continue
-        dirty, interval = _explained(graph, found, site, patched, faint=max(gaps) < _FAINT)
+        dirty, interval = _explained(graph, found, site, patched, counts, faint=max(gaps) < _FAINT)
         if not dirty:
             turning = _turning(graph, found, site)
             result.append(Origin(site, max(gaps), interval) if turning is None else Origin(turning, max(gaps)))
@@ -128,7 +159,12 @@ def _turning(graph: Graph, found: Mapping[str, TensorState], site: Site) -> Site
 
 
 def _explained(
-    graph: Graph, found: Mapping[str, TensorState], site: Site, patched: Collection[str], faint: bool
+    graph: Graph,
+    found: Mapping[str, TensorState],
+    site: Site,
+    patched: Collection[str],
+    counts: Collection[str],
+    faint: bool,
 ) -> tuple[bool, tuple[Site, ...]]:
     """Whether some input is dirty, looking through opaque tensors to what they were made from.
 
@@ -143,6 +179,9 @@ def _explained(
             continue
         seen.add(key)
         state = found[key].state if key in found else State.OPAQUE
+        if key in counts:
+            stack.extend(graph.maker[key].inputs if key in graph.maker else ())
+            continue
         if state is State.DIRTY:
             return True, ()
         if state is State.OPAQUE and (maker := graph.maker.get(key)) is not None:

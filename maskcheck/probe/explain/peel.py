@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from maskcheck.core.errors import RunError
 from maskcheck.core.trace import Site
 from maskcheck.probe.explain.dirt import TensorState
-from maskcheck.probe.explain.origins import Origin, in_order, origins, siblings, signature
+from maskcheck.probe.explain.origins import Origin, in_order, siblings, signature
 from maskcheck.probe.explain.session import Session
 
 _ROUNDS = 10
@@ -71,7 +71,7 @@ def _peel(session: Session) -> tuple[dict[str, Origin], float]:
     states, leak = session.states, session.leak
     for _ in range(_ROUNDS):
         done = (*patched.values(), *session.settled(patched.values()))
-        fresh = origins(graph, states, live, {k for s in done for k in s.outputs})
+        fresh = session.origins(states, {k for s in done for k in s.outputs})
         new = [o for o in fresh if o.site.name not in confirmed]
         new = [o for o in new if o.site.name not in refused]
         confirmed |= {o.site.name: o for o in new}

@@ -15,7 +15,7 @@ from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.explain.align import Axes, Mode, View, cut, guess, learn
 from maskcheck.probe.explain.dirt import Alignment, State, TensorState, states
-from maskcheck.probe.explain.origins import Graph, pure_masks
+from maskcheck.probe.explain.origins import Graph, Origin, counts, origins, pure_masks
 from maskcheck.probe.layout import Fill, Padding
 from maskcheck.probe.noise import site_noise
 from maskcheck.probe.observe import Pair
@@ -38,12 +38,19 @@ class Session:
     outputs: tuple[str, ...]
     live: frozenset[str]
     states: dict[str, TensorState]
+    masks: frozenset[str] = frozenset()
     base_patches: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def leak(self) -> float:
         """Largest gap over the leaking outputs, unpatched."""
         return self._leak(self.states)
+
+    def origins(self, found: Mapping[str, TensorState], patched: Collection[str] = ()) -> list[Origin]:
+        """The origins that ``found`` shows; those of numbers of steps where nothing else is dirty."""
+        known = counts(self.masks, self.twin, self.alignment.axes)
+        made = origins(self.graph, found, self.live, patched, known)
+        return made or origins(self.graph, found, self.live, patched)
 
     @property
     def epsilon(self) -> float:
@@ -244,7 +251,8 @@ def open_session(
     graph = Graph.of(runs.twin)
     ignored = runs.twin.shape_only | runs.twin.constants
     alike = among and pair.reference.padding.totals == pair.other.padding.totals
-    whole = pure_masks(graph, contract, model.uses, ignored) if alike else frozenset()
+    masks = pure_masks(graph, contract, model.uses, ignored)
+    whole = masks if alike else frozenset()
     alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact, whole)
     leaking = tuple(outputs)
     return Session(
@@ -260,6 +268,7 @@ def open_session(
         leaking,
         graph.live(leaking),
         states(runs.reference, runs.twin, alignment),
+        masks,
         runs.patches,
     )
 

@@ -18,7 +18,7 @@ from maskcheck.probe.explain.align import Axes, View
 from maskcheck.probe.explain.attention import maps
 from maskcheck.probe.explain.gather import evidence
 from maskcheck.probe.explain.leakmap import SiteState, clean_map, leak_map
-from maskcheck.probe.explain.origins import origins, pure_masks
+from maskcheck.probe.explain.origins import pure_masks
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session
@@ -300,7 +300,7 @@ def _explain(telling: _Telling, observation: Observation, pair: Pair, *, last: b
         telling.notes += [_unseen(pair)] if last else []
         return False
     gating = observation.row.gating
-    first = origins(session.graph, session.states, session.live)
+    first = session.origins(session.states)
     known = [o for o in first if o.site.name in telling.items or _is_related(telling, o.site.name)]
     for origin in known:
         _extend(telling, origin.site.name, pair.twin, origin.gap)
@@ -350,9 +350,6 @@ def _extend(telling: _Telling, name: str, twin: TwinKind, gap: float) -> None:
 
 
 def _remember(telling: _Telling, session: Session, found: Explanation, outputs: tuple[str, ...], gating: bool) -> None:
-    masks = pure_masks(
-        session.graph, telling.contract, telling.model.uses, session.twin.shape_only | session.twin.constants
-    )
     at_outputs, variants = at_outputs_of(telling.battery)
     for group in found.groups:
         name = group.first.site.name
@@ -369,7 +366,7 @@ def _remember(telling: _Telling, session: Session, found: Explanation, outputs: 
             variants,
             attention,
             telling.battery.dead,
-            masks,
+            session.masks,
         )
         related = tuple(o.site for o in group.others)
         telling.items[name] = Item(facts, related, group.first.interval, group.share, found.explained, outputs, gating)

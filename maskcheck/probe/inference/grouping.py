@@ -49,7 +49,9 @@ def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
     for other in drafts:
         if other.role in _PRIMARY and not (other in content and _is_square(other)):
             continue
-        if other.role in (Role.OTHER,) or other.spec.name in [m.spec.name for ms in homes_by_name.values() for m in ms]:
+        if other.role is Role.OTHER and not other.is_padded_length:
+            continue
+        if other.spec.name in [m.spec.name for ms in homes_by_name.values() for m in ms]:
             continue
         _place(other, homes_by_name, labels, domains, dimensions)
     for d in drafts:
@@ -146,7 +148,7 @@ def _place(
     home = ranked[0]
     domains[draft.spec.name] = home
     own = dimensions[home]
-    if draft.role is Role.LENGTHS:
+    if draft.role in (Role.LENGTHS, Role.OTHER):
         return
     if len(draft.padded) == len(own):
         labels[draft.spec.name] = _relabel(draft, own)

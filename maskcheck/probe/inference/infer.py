@@ -257,6 +257,8 @@ def _setting(d: Draft) -> float | int | bool | None:
     """A harmless constant for inputs that hold no content: caches start empty, switches off, scalars at one."""
     if d.role is not Role.OTHER:
         return None
+    if d.is_padded_length:
+        return None
     if names.role_of(d.spec.name) is Role.OTHER:
         return 0
     if d.spec.dtype == "bool":

@@ -44,6 +44,12 @@ class Draft:
         return tuple(i for i, label in enumerate(self.labels) if label not in (BATCH, None))
 
     @property
+    def is_padded_length(self) -> bool:
+        """Whether it is a single number that says how long the batch is padded."""
+        integer = np.issubdtype(np.dtype(self.spec.dtype), np.integer)
+        return self.role is Role.OTHER and not self.shape and integer and bool(names.PADDED_LENGTH.search(self.spec.name))
+
+    @property
     def dynamic(self) -> bool:
         return any(not isinstance(self.shape[i], int) for i in self.padded)
 
@@ -116,7 +122,8 @@ def _first_guess(spec: TensorSpec, facts: Facts) -> tuple[Role, str]:
     rank, named = _rank(spec), names.role_of(spec.name)
     integer = _is(spec, np.integer)
     if rank == 0 or (rank >= 4 and named is Role.OTHER) or (rank == 3 and names.role_of(spec.name) is Role.OTHER):
-        return Role.OTHER, "a state or setting by its name and rank" if rank else "a single value"
+        single = "a single value" + (", the padded length" if names.PADDED_LENGTH.search(spec.name) else "")
+        return Role.OTHER, "a state or setting by its name and rank" if rank else single
     if facts.masking is not None and rank >= 2:
         return Role.FEATURES, "a layer finds the padding in it by its value"
     if UseKind.LENGTHS in facts.kinds and rank <= 2:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.exports.graph import Block, Graph, bias_of, legacy, tokens, trained
-from benchmarks.exports.registry import export, feats, ids, mask, nowhere, of_type, total
+from benchmarks.exports.registry import export, feats, ids, mask, named, nowhere, of_type, total
 
 LOWEST = -3.4028234663852886e38
 
@@ -547,7 +547,8 @@ def captions_with_nonpad_lengths(mended: bool, path: Path) -> None:
 @export(
     "ORT-06",
     "tagger, token answers",
-    of_type("Attention"),
+    named("/mask/Slice"),
+    also=named("/mask/Pad", "/encoder/Attention"),
     left=True,
     leaks=("left",),
     words=ids("batch", "time", dtype="int32"),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from benchmarks.exports.graph import Attention, Graph, bias_of, frames, legacy, real_of, tokens, trained
-from benchmarks.exports.registry import export, feats, ids, lengths, mask, nowhere, of_type, padmask
+from benchmarks.exports.registry import export, feats, ids, lengths, mask, named, nowhere, of_type, padmask
 
 
 def packed(layer: Any, x: Tensor, sizes: Tensor) -> tuple[Tensor, Any]:
@@ -261,6 +261,7 @@ class Events(nn.Module):
     "ORT-05",
     "recurrent classifier of visits, pooled answer",
     of_type("GRU"),
+    also=named("/Gather_6"),
     left=True,
     leaks=("left",),
     visits=feats("batch", "time", 10),

@@ -310,7 +310,8 @@ class Keywords(nn.Module):
 @export(
     "EXP-02",
     "convolutional keyword spotter, time last",
-    named("/conv1/Conv", "/conv2/Conv"),
+    named("/conv2/Conv"),
+    also=named("/conv1/Conv"),
     mfcc=feats("batch", 10, "time"),
     length=lengths(),
 )

@@ -304,6 +304,8 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     mass = masking.pad_mass(evidence)
     if mass is not None and mass < masking.UNMASKED_MASS:
         return "the mask does remove the pads' weight"
+    if masking.leaves_pads_in(evidence):
+        return "its value is strong, and laid on no pad"
     join = masking.joining_site(evidence)
     share = f" ({mass:.0%} of the weight)" if mass is not None else ""
     return Match(

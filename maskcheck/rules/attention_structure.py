@@ -189,14 +189,14 @@ def _rolls(evidence: Evidence) -> bool:
 def filler_called_real(evidence: Evidence) -> Match | str:
     """Slots of a cache, or steps that fill up a bucket, under a mask that was lengthened with ones."""
     reason = _not_by_number(evidence)
-    if reason:
+    if reason and not masking.leaves_pads_in(evidence):
         return reason
     site = masking.lengthening(evidence)
     if site is None:
         return "nothing lengthens the mask with positions that it calls real"
     return Match(
-        f"{evidence.site.operation} attends to positions that the model adds itself: its mask is lengthened for them "
-        "and calls them real.",
+        f"{evidence.site.operation} attends to positions that hold no text: its mask is lengthened for them and calls "
+        "them real.",
         RootCause(site, "the mask is lengthened here"),
     )
 

@@ -155,8 +155,7 @@ def lengthening(evidence: Evidence) -> Site | None:
         fill = site.attributes.get("fill")
         if site.kind is OperationKind.PAD and isinstance(fill, int | float) and fill > 0:
             return site
-        facts = c.data_inputs(evidence, site)
-        if site.kind is OperationKind.CONCATENATE and any(not f.mask_reaches for f in facts):
+        if site.kind is OperationKind.CONCATENATE and 0 < len(c.data_inputs(evidence, site)) < len(site.inputs):
             return site
     return None
 
@@ -189,6 +188,20 @@ def _up_to_product(evidence: Evidence) -> list[Site]:
             break
         found.append(site)
     return found
+
+
+def leaves_pads_in(evidence: Evidence) -> bool:
+    """Whether a mask with a strong value enters and pads keep their weight: what it is made of does not mark them."""
+    mass = pad_mass(evidence)
+    if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence):
+        return False
+    fills = [site.attributes.get("fill") for site in (joining_site(evidence), *mask_path(evidence)) if site is not None]
+    return masked(evidence) and any(isinstance(fill, int | float) and is_strong(fill) for fill in fills)
+
+
+def is_strong(fill: float) -> bool:
+    """Whether a value, or its negative, removes what it is added to."""
+    return not is_weak(-abs(fill))
 
 
 def mask_operand(evidence: Evidence) -> TensorFacts | None:

@@ -23,7 +23,7 @@ def static_facts(
     """Everything noticed, inputs first and then site by site."""
     facts = list(_unused(graph, uses))
     for node, site in zip(graph.nodes, sites, strict=True):
-        for group in (_recurrent, _attention, _lengths, _fill, _quantisation):
+        for group in (_recurrent, _attention, _lengths, _fill, _frozen_mask, _quantisation):
             facts += group(node, site, constants)
     facts += _mask_index(graph, ranks)
     return tuple(facts)
@@ -96,6 +96,29 @@ def _fill(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
         half = any(_is_half(name, constants) for name in node.inputs)
         if half and value < _HALF_LOWEST:
             yield StaticFact("half-fill", site.name, f"{node.op} fills a float16 tensor with {value:g}")
+
+
+def _frozen_mask(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+    """A constant that hides the same keys for every query: the padding of the traced example. A triangle does not."""
+    operands = {"Add": (0, 1), "Where": (0,)}.get(node.op, ()) if node.default else ()
+    for position in operands:
+        value = constants.value(node.input(position)) if node.input(position) else None
+        if value is None or value.ndim == 0 or value.dtype.kind not in "fb":
+            continue
+        fill = site.attributes.get("fill")
+        if value.dtype.kind == "b" and not (isinstance(fill, int | float) and fill <= _WEAK):
+            continue
+        hidden = ~value if value.dtype.kind == "b" else value <= _WEAK
+        rest = value[~hidden]
+        additive = value.dtype.kind == "b" or (rest.size > 0 and not rest.any())
+        alike = hidden.ndim < 2 or bool((hidden == hidden[..., :1, :]).all())
+        if additive and alike and 0 < hidden.sum() < hidden.size:
+            columns = int(hidden.reshape(-1, hidden.shape[-1]).sum(axis=-1).max())
+            yield StaticFact(
+                "baked-length",
+                site.name,
+                f"{node.op} lays a constant mask on it, which hides up to {columns} of {hidden.shape[-1]} columns",
+            )
 
 
 def _one_minus(name: str, constants: Constants) -> bool:

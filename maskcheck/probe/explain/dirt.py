@@ -47,7 +47,8 @@ class TensorState:
 class Alignment:
     """Everything needed to compare two traces: their views, every tensor's axes, the noise, and how strict to be.
 
-    ``whole`` tensors are compared at pads as well: the mask of an equally padded row says the same there.
+    ``whole`` tensors are compared at pads as well: the mask of an equally padded row says the same there. ``alike``
+    says that all of the row is equally padded in both runs.
     """
 
     reference: View
@@ -57,18 +58,24 @@ class Alignment:
     noise: Mapping[str, float]
     exact: bool
     whole: frozenset[str] = frozenset()
+    alike: bool = False
 
     @cached_property
     def grids(self) -> Grids:
         """Height and width of merged axes."""
         return grids_of(self.axes.values())
 
-    def parts(self, key: str, before: Array, after: Array, mode: Mode) -> tuple[Array, Array] | None:
-        """The two regions that should be equal, of one shape, as views; ``None`` where this reading does not fit."""
+    def parts(
+        self, key: str, before: Array, after: Array, mode: Mode, pads: bool = False
+    ) -> tuple[Array, Array] | None:
+        """The two regions that should be equal, of one shape, as views; ``None`` where this reading does not fit.
+
+        With ``pads`` the row's own pads belong to them.
+        """
         axes = self.axes.get(key)
         if axes is None:
             return None
-        if key in self.whole:
+        if pads or key in self.whole:
             axes = replace(axes, sequence={})
         a = cut(before, axes, self.reference, mode, self.ratio, self.grids)
         b = cut(after, axes, self.twin, mode, self.ratio, self.grids)

@@ -17,6 +17,7 @@ from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
 _NEAR = 20
+_FAR = 40
 _ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
 _THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.STATIC_QUANTIZE)
@@ -122,6 +123,7 @@ def evidence(
     """All that the rules may look at for one origin."""
     graph, site = session.graph, origin.site
     upstream, downstream = graph.upstream(site, _NEAR), graph.downstream(site, _NEAR)
+    upstream += _mask_makers(graph, upstream, masks)
     near = {k for s in (site, *upstream, *downstream) for k in (*s.inputs, *s.outputs)}
     return Evidence(
         site=site,
@@ -145,6 +147,21 @@ def evidence(
         beside=_layouts(graph, downstream),
         further=tuple(s for s in origin.interval if not any(k in session.reference.tensors for k in s.outputs)),
     )
+
+
+def _mask_makers(graph: Graph, near: Sequence[Site], masks: Collection[str]) -> tuple[Site, ...]:
+    """The sites that made the masks which ``near`` sites read, beyond those, back to the inputs."""
+    known = {site.name for site in near}
+    found: dict[str, Site] = {}
+    queue = [key for site in near for key in site.inputs if key in masks]
+    while queue and len(found) < _FAR:
+        maker = graph.maker.get(queue.pop(0))
+        if maker is None or maker.name in found:
+            continue
+        if maker.name not in known:
+            found[maker.name] = maker
+        queue += [key for key in maker.inputs if key in masks]
+    return tuple(found.values())
 
 
 def _layouts(graph: Graph, sites: Sequence[Site]) -> tuple[Site, ...]:

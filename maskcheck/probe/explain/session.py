@@ -163,7 +163,7 @@ class Session:
         value = np.ascontiguousarray(run.tensors[key]).copy()
         if neutral_pads:
             self._own_row(key, value)[...] = 0
-        parts = self.alignment.parts(key, self.reference.tensors[key], value, self._mode(key))
+        parts = self.alignment.parts(key, self.reference.tensors[key], value, self._mode(key), self.alignment.alike)
         if parts is None:
             return None
         clean, region = parts
@@ -184,8 +184,23 @@ class Session:
         known = self.alignment.axes.get(key)
         valid, total = self.alignment.ratio
         for axis, size in enumerate(value.shape):
-            if size in sizes and size >= total and known is not None and axis not in known.sequence:
+            hidden = size in sizes and size >= total and known is not None and axis not in known.sequence
+            if hidden and not self._filled_alike(key, size):
                 np.moveaxis(value, axis, 0)[valid:total] = 0
+
+    def _filled_alike(self, key: str, size: int) -> bool:
+        """Whether what the readers of ``key`` lay its weights on is the same at pads as at steps of the model's own."""
+        valid, total = self.alignment.ratio
+        others = {k for site in self.graph.readers.get(key, ()) for k in site.inputs if k != key}
+        for other in others:
+            before, after = self.reference.tensors.get(other), self.twin.tensors.get(other)
+            if before is None or after is None or before.shape != after.shape or size not in before.shape:
+                continue
+            axis = before.shape.index(size)
+            first, second = (np.moveaxis(x, axis, 0)[valid:total] for x in (before, after))
+            if not np.array_equal(first, second):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +268,7 @@ def open_session(
     alike = among and pair.reference.padding.totals == pair.other.padding.totals
     masks = pure_masks(graph, contract, model.uses, ignored)
     whole = masks if alike else frozenset()
-    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact, whole)
+    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact, whole, alike)
     leaking = tuple(outputs)
     return Session(
         model,

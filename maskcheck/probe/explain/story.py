@@ -18,7 +18,6 @@ from maskcheck.probe.explain.align import Axes, View
 from maskcheck.probe.explain.attention import maps
 from maskcheck.probe.explain.gather import evidence
 from maskcheck.probe.explain.leakmap import SiteState, clean_map, leak_map
-from maskcheck.probe.explain.origins import pure_masks
 from maskcheck.probe.explain.peel import Explanation, Group, explain
 from maskcheck.probe.explain.poke import poke
 from maskcheck.probe.explain.session import Ground, Session, axes_of, ground, open_session

@@ -229,11 +229,12 @@ def widen(model: Model, contract: Contract, working: Working) -> Working:
 
 
 def _frames(contract: Contract, outputs: Mapping[str, Array]) -> int:
-    """Fewest frames of any sequence output; plenty when there is none."""
+    """Fewest frames of any sequence output; plenty when there is none that grows."""
+    growing = {name for name, dimension in contract.dimensions.items() if not dimension.fixed}
     frames = [
         outputs[spec.name].shape[axis]
         for spec in contract.outputs
         for axis, label in enumerate(spec.dims)
-        if label not in (BATCH, None) and spec.kind is not OutputKind.CACHE
+        if label in growing and spec.kind is not OutputKind.CACHE
     ]
     return min(frames, default=_ENOUGH_FRAMES)

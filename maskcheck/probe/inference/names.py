@@ -39,7 +39,9 @@ _BATCH = re.compile(r"batch|^(b|n|bs|bsz|bz)$", re.IGNORECASE)
 _TIME = re.compile(r"seq|time|len|frame|sample|token|step|^(t|l|s|w)$", re.IGNORECASE)
 _PAST = re.compile(r"past|cache", re.IGNORECASE)
 
-PADDED_LENGTH = re.compile(r"(^|_)(total|seq|sequence|kv|padded|source|src|target|tgt)[a-z_]*len(gth)?s?$", re.IGNORECASE)
+PADDED_LENGTH = re.compile(
+    r"(^|_)(total|seq|sequence|kv|padded|source|src|target|tgt)[a-z_]*len(gth)?s?$", re.IGNORECASE
+)
 """Names of a single number that says how long the batch is padded (``total_sequence_length``)."""
 
 STRONG_VALID = re.compile(r"attention_mask|attn_mask|input_mask|pixel_mask|(^|_)valid", re.IGNORECASE)

@@ -47,7 +47,9 @@ class Draft:
     def is_padded_length(self) -> bool:
         """Whether it is a single number that says how long the batch is padded."""
         integer = np.issubdtype(np.dtype(self.spec.dtype), np.integer)
-        return self.role is Role.OTHER and not self.shape and integer and bool(names.PADDED_LENGTH.search(self.spec.name))
+        return (
+            self.role is Role.OTHER and not self.shape and integer and bool(names.PADDED_LENGTH.search(self.spec.name))
+        )
 
     @property
     def dynamic(self) -> bool:

@@ -184,6 +184,20 @@ def test_a_mask_that_is_only_counted_takes_the_polarity_whose_count_does_not_fol
     assert infer(model, Overrides()).contract.input("mask").valid_when == 0
 
 
+def test_a_short_output_of_fixed_length_does_not_lengthen_everything_else() -> None:
+    """A forecast of four steps never has frames enough, however long the history is."""
+    lengths: list[int] = []
+
+    def forecast(past: np.ndarray, future: np.ndarray) -> np.ndarray:
+        lengths.append(past.shape[1])
+        return future + past.mean(axis=1, keepdims=True)
+
+    inputs = (TensorSpec("past", "float32", ("batch", "time", 6)), TensorSpec("future", "float32", ("batch", 4, 6)))
+    model = FakeModel(inputs, [Node("out", K.OTHER, ("past", "future"), forecast)], ("out",))
+    infer(model, Overrides())
+    assert max(lengths) < 100
+
+
 def test_nothing_to_pad_is_said_plainly() -> None:
     dense = Node("out", K.MATMUL, ("x",), lambda x: x * 2)
     model = FakeModel((TensorSpec("x", "float32", ("batch", 10)),), [dense], ("out",))

@@ -188,12 +188,12 @@ def test_a_short_output_of_fixed_length_does_not_lengthen_everything_else() -> N
     """A forecast of four steps never has frames enough, however long the history is."""
     lengths: list[int] = []
 
-    def forecast(past: np.ndarray, future: np.ndarray) -> np.ndarray:
-        lengths.append(past.shape[1])
-        return future + past.mean(axis=1, keepdims=True)
+    def forecast(history: np.ndarray, known: np.ndarray) -> np.ndarray:
+        lengths.append(history.shape[1])
+        return known + history.mean(axis=1, keepdims=True)
 
-    inputs = (TensorSpec("past", "float32", ("batch", "time", 6)), TensorSpec("future", "float32", ("batch", 4, 6)))
-    model = FakeModel(inputs, [Node("out", K.OTHER, ("past", "future"), forecast)], ("out",))
+    inputs = (TensorSpec("history", "float32", ("batch", "time", 6)), TensorSpec("known", "float32", ("batch", 4, 6)))
+    model = FakeModel(inputs, [Node("out", K.OTHER, ("history", "known"), forecast)], ("out",))
     infer(model, Overrides())
     assert max(lengths) < 100
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import stored
 from benchmarks.running import show
 
-CORPORA = ("corpus", "mechanisms", "reported", "keras_mechanisms", "keras_reported", "training")
+CORPORA = ("corpus", "mechanisms", "exports", "reported", "keras_mechanisms", "keras_reported", "training")
 RESULTS = Path("benchmarks/results")
 
 

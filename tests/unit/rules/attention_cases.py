@@ -29,6 +29,15 @@ def join(operation: str, **attributes: float) -> tuple[object, ...]:
     return (step(operation, Kind.ELEMENTWISE, ("scores", "mask"), ("in0",), **attributes),)
 
 
+def quantised(lowest: float) -> tuple[Site, ...]:
+    """A mask joins the scores, and a quantiser that can express so much stands before the softmax."""
+    return (
+        step("DequantizeLinear", Kind.ELEMENTWISE, ("coarse",), ("in0",)),
+        step("QuantizeLinear", Kind.STATIC_QUANTIZE, ("joined",), ("coarse",), lowest=lowest),
+        step("Add", Kind.ELEMENTWISE, ("scores", "mask"), ("joined",)),
+    )
+
+
 def lengthened(fill: float) -> Site:
     """A site that lays positions behind those of the mask."""
     return step("Pad", Kind.PAD, ("given",), ("mask",), fill=fill)
@@ -138,6 +147,13 @@ CASES = (
         {"static": ()},
         "MC207",
         "-1e9",
+    ),
+    case(
+        "MC803",
+        {**WITH_MASK, "tensors": {"scores": SCORES, "mask": MASK}, "up": quantised(-3.8)},
+        {"up": quantised(-1e9)},
+        "MC207",
+        "no value below -3.8",
     ),
     case(
         "MC940",

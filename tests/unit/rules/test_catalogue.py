@@ -50,7 +50,6 @@ MECHANISMS = {
 NOT_IN_A_GRAPH = {
     "ATT-21": "the nested-tensor fast path changes pad positions and rounding, no real position",
     "ATT-30": "packing puts several documents into one row; a padded row holds one",
-    "QNT-03": "calibration on padded data costs resolution, and every padding gets the same",
     "MOE-02": "balance losses act in training only",
     "MOE-03": "rounding of grouped products, not a leak",
     "KER-18": "a warning about a mask that is not lost",

@@ -30,6 +30,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "EMB-04": ("MC701",),
     "EMB-05": ("MC603", "MC703"),
     "MIX-01": ("MC920",),
+    "MIX-02": ("MC923", "MC307"),
     "MIX-04": ("MC924",),
     "MIX-05": ("MC201", "MC205", "MC940"),
     "MIX-06": ("MC201", "MC217"),
@@ -44,6 +45,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "POOL-04": ("MC104",),
     "POOL-05": ("MC105",),
     "POOL-06": ("MC106",),
+    "POOL-08": ("MC108",),
     "POOL-09": ("MC109", "MC110"),
     "POOL-10": ("MC111",),
     "POOL-11": ("MC112",),
@@ -52,6 +54,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "POS-06": ("MC603",),
     "RNN-01": ("MC302", "MC310"),
     "RNN-02": ("MC301",),
+    "RNN-04": ("MC305", "MC105"),
     "RNN-10": ("MC308", "MC408"),
     "RNN-11": ("MC308", "MC408"),
 }

@@ -58,8 +58,8 @@ class Dimension:
 class Domain:
     """Inputs that are padded together along the same dimensions (one, or height and width for images).
 
-    ``assumed`` says that nothing in the model tells of any padding: features of one fixed length without mask or
-    lengths. They may well never be padded, so their length does not gate.
+    ``assumed`` says that nothing tells of any padding: features of one fixed length without mask or lengths, or content
+    that is not padded in the example, where others are. They may well never be padded, so their length does not gate.
     """
 
     name: str

@@ -88,7 +88,8 @@ class MaskStep:
 class ModelInfo:
     """Where a model came from and what ran it.
 
-    ``hints`` holds facts found beside the file (``pad_token_id``, ``max_length``, ``padding_side``), and ``static``
+    ``hints`` holds facts found beside the file (``pad_token_id``, ``max_length``, ``padding_side``) or in the example
+    inputs (``unpadded``: those in which no row is padded, though rows of others are), and ``static``
     holds what the graph alone shows (an LSTM without lengths, a mask input nobody reads) for rules to join to
     behaviour. ``journey`` tells, for frameworks with implicit masks, what every layer call did with the mask.
     """

@@ -18,6 +18,7 @@ from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
+from maskcheck.loaders.pytorch.example import unpadded
 from maskcheck.loaders.pytorch.float32 import whole_float32
 from maskcheck.loaders.pytorch.gradients import gradients
 from maskcheck.loaders.pytorch.identity import storage_id
@@ -72,6 +73,8 @@ class TorchModel:
         self._memory = Memory()
         self._binding = self._bind(examples) if examples is not None else self._guess()
         self._kept = specs
+        if examples is not None and (bare := unpadded(self._binding.inputs)):
+            self._facts[3]["unpadded"] = bare
         self._example_outputs = self._first_run()
 
     # ------------------------------------------------------------------ what the model is

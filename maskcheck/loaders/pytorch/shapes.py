@@ -23,7 +23,10 @@ def describe(inputs: Mapping[str, Any], accepts: Accepts, rows: int | None = Non
     if batch and _varies(inputs, batch, accepts):
         _label(shapes, batch, "batch")
     symbols = 0
+    timed = _steps_marked(inputs)
     free = {(name, a) for name, t in inputs.items() for a in range(t.ndim) if (name, a) not in batch}
+    # Beside the axis whose steps are told, all others of the same input are widths.
+    free -= {(n, a) for n, a in free if inputs[n].shape[a] != timed and timed in inputs[n].shape[1:]}
     for size in dict.fromkeys(
         inputs[n].shape[a] for n, a in sorted(free, key=lambda x: (list(inputs).index(x[0]), x[1]))
     ):
@@ -67,6 +70,27 @@ def _rows_marked(inputs: Mapping[str, Any]) -> int | None:
         along_time, along_rows = ((t.long().diff(dim=axis) != 0).sum(dim=axis) for axis in (0, 1))
         if bool(along_time.any()) and int(along_time.max()) <= 1 < int(along_rows.max()):
             return int(t.shape[1])
+    return None
+
+
+def _steps_marked(inputs: Mapping[str, Any]) -> int | None:
+    """The number of steps, where lengths reach up to it, or a mask of several series shows where its rows end."""
+    sizes = {t.shape[axis] for t in inputs.values() if t.is_floating_point() for axis in range(1, t.ndim)}
+    for t in inputs.values():
+        if (
+            t.ndim == 1
+            and not t.is_floating_point()
+            and len(t) > 1
+            and bool((t != t[0]).any())
+            and int(t.max()) in sizes
+        ):
+            return int(t.max())
+        if t.ndim != 3 or t.is_floating_point() or t.shape[1] == t.shape[2] or bool(((t != 0) & (t != 1)).any()):
+            continue
+        changes = [(t.long().diff(dim=axis) != 0).sum(dim=axis) for axis in (1, 2)]
+        for axis, other in ((1, 2), (2, 1)):
+            if int(changes[axis - 1].max()) == 1 and not bool(changes[other - 1].any()):
+                return int(t.shape[axis])
     return None
 
 

@@ -16,8 +16,10 @@ from maskcheck.probe.explain.leakmap import gaps
 from maskcheck.probe.explain.origins import Graph, Origin
 from maskcheck.probe.explain.session import Session
 
-_NEAR = 20
+_BEFORE, _BEHIND = 20, 12
+"""How many of the nearest sites rules may look at."""
 _FAR = 40
+"""How many sites more that made a mask."""
 _ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
 _THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.STATIC_QUANTIZE)
@@ -122,7 +124,7 @@ def evidence(
 ) -> Evidence:
     """All that the rules may look at for one origin."""
     graph, site = session.graph, origin.site
-    upstream, downstream = graph.upstream(site, _NEAR), graph.downstream(site, _NEAR)
+    upstream, downstream = graph.upstream(site, _BEFORE), graph.downstream(site, _BEHIND)
     upstream += _mask_makers(graph, upstream, masks)
     near = {k for s in (site, *upstream, *downstream) for k in (*s.inputs, *s.outputs)}
     return Evidence(

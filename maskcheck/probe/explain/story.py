@@ -352,15 +352,17 @@ def _remember(telling: _Telling, session: Session, found: Explanation, outputs: 
     at_outputs, variants = at_outputs_of(telling.battery)
     for group in found.groups:
         name = group.first.site.name
-        if name in telling.items:
+        known = telling.items.get(name)
+        if known is not None and (known.gating or not gating):
             _extend(telling, name, session.pair.twin, group.first.gap)
             continue
+        before = known.evidence.at_site if known is not None else {}  # a leak that gates tells the place anew
         attention = next((m for m in telling.attention if m.site.name == name), None)
         facts = evidence(
             session,
             telling.model,
             group.first,
-            {session.pair.twin: group.first.gap},
+            {**before, session.pair.twin: group.first.gap},
             at_outputs,
             variants,
             attention,

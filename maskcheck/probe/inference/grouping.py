@@ -101,7 +101,8 @@ def _together(one: Draft, other: Draft) -> bool:
 
 
 def _made_up(symbol: str, draft: Draft) -> bool:
-    return draft.spec.name in symbol or bool(re.fullmatch(r"s\d+|unk__\d+|d\d+|dim_?\d+|\?", symbol))
+    named = re.match(rf"{re.escape(draft.spec.name)}([_.:]|$)", symbol)
+    return bool(named or re.fullmatch(r"s\d+|unk__\d+|d\d+|dim_?\d+|\?", symbol))
 
 
 def _name_homes(homes: Sequence[Sequence[Draft]], stated: set[str]) -> dict[str, list[Draft]]:

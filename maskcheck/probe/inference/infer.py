@@ -146,15 +146,26 @@ def _is_stated(d: Draft) -> bool:
 
 
 def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
-    """Features that nothing says are padded, and that nobody stated to be.
+    """Content that nothing says is padded, and that nobody stated to be.
 
-    Of one fixed length, without mask or lengths; or of whatever length runs, beside other inputs that do have a mask.
+    Features of one fixed length, without mask or lengths; or of whatever length runs, beside other inputs that do have
+    a mask. And what is not padded in the example, where others are.
     """
     members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
-    if not all(d.role is Role.FEATURES and not _is_stated(d) for d in members) or _marked(members):
+    if any(_is_stated(d) for d in members):
+        return False
+    bare = model.info.hints.get("unpadded", ())
+    if members and all(d.spec.name in bare for d in members):
+        return True
+    if not all(d.role is Role.FEATURES for d in members) or _tells(members):
         return False
     free = any(d.dynamic for d in members)
-    return not free or (_marked(drafts) and model.info.format not in _DECLARES)
+    return not free or (_tells(drafts) and model.info.format not in _DECLARES)
+
+
+def _tells(drafts: Sequence[Draft]) -> bool:
+    """Whether a mask, lengths, or what the content is compared with tells where padding is."""
+    return _marked(drafts) or any(d.ids_carry_mask for d in drafts)
 
 
 def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrides: Overrides) -> Contract:

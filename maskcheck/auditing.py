@@ -189,7 +189,9 @@ def _trained(model: Model, contract: Contract, battery: Battery, settings: Setti
 
 def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inference, Model, tuple[str, ...]]:
     """Make fixed lengths variable again where that is sound, so that the number of pads can be tried."""
-    fixed = {d.name: d.fixed for d in inferred.contract.dimensions.values() if d.fixed}
+    domains = inferred.contract.domains
+    padded = [d for d in domains if not d.assumed] or domains  # beside what is padded, fields of one size stay
+    fixed = {d.name: d.fixed for domain in padded for d in domain.dimensions if d.fixed}
     if not fixed:
         return inferred, model, ()
     axes = {

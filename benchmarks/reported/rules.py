@@ -4,7 +4,7 @@ from __future__ import annotations
 
 RULES: dict[str, tuple[str, ...]] = {
     # No mask reaches the scores: the titles say whether there is one elsewhere.
-    "ATT-01": ("MC201", "MC205", "MC208", "MC217"),
+    "ATT-01": ("MC201", "MC205", "MC208", "MC217", "MC940"),
     "ATT-02": ("MC202",),
     "ATT-03": ("MC206",),
     "ATT-05": ("MC209",),

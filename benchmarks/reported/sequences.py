@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from benchmarks.reported.registry import feats, ids, lengths, padmask, report
 
 
-@report("ATT-01", left=True, shown=True, x_l=feats("batch", "words", 6), x_a=feats("batch", "frames", 5))
+@report("ATT-19", left=True, shown=True, x_l=feats("batch", "words", 6), x_a=feats("batch", "frames", 5))
 def mult_streams(mended: bool) -> nn.Module:
     """https://github.com/yaohungt/Multimodal-Transformer/issues/34: streams padded in front, a mask nobody passes."""
 

@@ -171,6 +171,11 @@ def inert_mask(evidence: Evidence) -> Match | str:
             f"A mask puts {fill:g} into the scores of {evidence.site.operation}, but at no pad: what it is made of "
             "marks none of them, as when 0 and 1 are read where 0 and a large negative number were expected."
         )
+    if masking.leaves_pads_in(evidence):
+        return Match(
+            f"A mask enters {evidence.site.operation} with a value that removes what it is laid on, and it is laid on "
+            "no pad: what it is made of marks none of them."
+        )
     if conflict is None and not evidence.leaks(TwinKind.MASK):
         return "toggling the mask does change the output, or was not tried"
     if not masking.masked(evidence):

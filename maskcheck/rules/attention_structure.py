@@ -306,7 +306,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     if evidence.site.kind is OperationKind.MATMUL:
         if len(c.data_inputs(evidence)) != 1 or not contracts_sequence(evidence):
             return "it does not project along the sequence with a weight"
-    elif facts is None or len(facts.shape) < 4:
+    elif facts is None or len(facts.shape) < 4 or c.attribute(evidence.site, "stride", "strides") not in (None, [1, 1]):
         return "it does not average segments of keys per head"
     return Match(
         f"{evidence.site.operation} mixes keys or values along the padded axis before the attention, where a later "

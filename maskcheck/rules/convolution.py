@@ -154,11 +154,21 @@ def length_formula(evidence: Evidence) -> Match | str:
 
 
 def _thins_mask(evidence: Evidence, site: Site) -> bool:
-    """Whether a site takes every second or third entry of a mask, the last ones of the padded row left out."""
-    if site.kind is not OperationKind.INDEX or not strides(site) or not site.outputs:
+    """Whether a site takes every second or third entry of a mask, the last ones of the padded row left out, or makes
+    one entry of each of its blocks.
+    """
+    made = evidence.facts(site.outputs[0]) if site.outputs else None
+    if made is None or not masking.mask_like(made):
         return False
-    made = evidence.facts(site.outputs[0])
-    return made is not None and masking.mask_like(made)
+    if site.kind is OperationKind.INDEX:
+        return strides(site)
+    read = evidence.facts(site.inputs[0]) if site.inputs else None
+    blocks = read is not None and len(read.shape) == len(made.shape) + 1 and len(made.shape) == 2
+    laid_out = any(c.reads(site, s) and s.kind is OperationKind.LAYOUT for s in evidence.upstream)
+    return blocks and laid_out and site.operation.rsplit(".", 1)[-1].lower() in _OF_BLOCKS
+
+
+_OF_BLOCKS = ("all", "any", "amax", "amin", "max", "min", "reducemax", "reducemin")
 
 
 def _counts_mask(evidence: Evidence) -> bool:

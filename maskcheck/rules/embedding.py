@@ -56,7 +56,7 @@ def computed_value(evidence: Evidence) -> Match | str:
         return reason
     if c.left_only(evidence) or c.mates_only(evidence) or masking.masked(evidence):
         return "right padding is clean, or a mask of the inputs enters"
-    join = next((s for s in evidence.upstream if c.named(s, "where", "fill", "select")), None)
+    join = next((s for s in masking.up_to_product(evidence) if c.named(s, "where", "fill", "select")), None)
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
     for maker in c.ancestors(masks, evidence.upstream):
         compares = c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq")

@@ -162,7 +162,7 @@ def lengthening(evidence: Evidence) -> Site | None:
 
 def clipping(evidence: Evidence) -> tuple[Site, float] | None:
     """The quantiser between a mask and the softmax that cannot express what removes a pad, and the lowest it can."""
-    for site in (*_up_to_product(evidence), *mask_path(evidence)):
+    for site in (*up_to_product(evidence), *mask_path(evidence)):
         lowest = _lowest(site)
         if lowest is not None and is_weak(lowest):
             return site, lowest
@@ -180,7 +180,7 @@ def _lowest(site: Site) -> float | None:
     return scale * (least - zero)
 
 
-def _up_to_product(evidence: Evidence) -> list[Site]:
+def up_to_product(evidence: Evidence) -> list[Site]:
     """The sites before an attention, nearest first, as far as the product that made its scores."""
     found = []
     for site in evidence.upstream:
@@ -195,8 +195,13 @@ def leaves_pads_in(evidence: Evidence) -> bool:
     mass = pad_mass(evidence)
     if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence):
         return False
+    if not masked(evidence):
+        return False
+    operand = mask_operand(evidence) if evidence.site.kind is OperationKind.ATTENTION else None
+    if operand is not None and operand.dtype == "bool":
+        return True
     fills = [site.attributes.get("fill") for site in (joining_site(evidence), *mask_path(evidence)) if site is not None]
-    return masked(evidence) and any(isinstance(fill, int | float) and is_strong(fill) for fill in fills)
+    return any(isinstance(fill, int | float) and is_strong(fill) for fill in fills)
 
 
 def is_strong(fill: float) -> bool:

@@ -149,7 +149,8 @@ def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: 
     """Content that nothing says is padded, and that nobody stated to be.
 
     Features of one fixed length, without mask or lengths; or of whatever length runs, beside other inputs that do have
-    a mask. And what is not padded in the example, where others are.
+    a mask. Ids of one fixed length, beside a sequence that varies and has one: the fields of a form. And what is not
+    padded in the example, where others are.
     """
     members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
     if any(_is_stated(d) for d in members):
@@ -157,9 +158,13 @@ def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: 
     bare = model.info.hints.get("unpadded", ())
     if members and all(d.spec.name in bare for d in members):
         return True
-    if not all(d.role is Role.FEATURES for d in members) or _tells(members):
+    if _tells(members):
         return False
     free = any(d.dynamic for d in members)
+    if all(d.role is Role.TOKENS for d in members):
+        return not free and _tells([d for d in drafts if d not in members and d.dynamic])
+    if not all(d.role is Role.FEATURES for d in members):
+        return False
     return not free or (_tells(drafts) and model.info.format not in _DECLARES)
 
 

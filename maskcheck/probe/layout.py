@@ -116,7 +116,7 @@ def _input(contract: Contract, spec: InputContract, rows: Sequence[Row], padding
         value = None
     if value is None:
         value = _content(spec, rows, padding, seed)
-    return np.ascontiguousarray(value.astype(spec.dtype, copy=False))
+    return np.require(value, dtype=spec.dtype, requirements="C")  # which leaves a single number one
 
 
 def _shape(spec: InputContract, rows: int, padding: Padding) -> tuple[int, ...]:

@@ -91,7 +91,42 @@ class TestFills:
         assert facts(tmp_path, model)["half-fill"].site == "hide"
 
 
+class TestFrozenMasks:
+    """A constant that is added to scores of (batch, heads, queries, keys)."""
+
+    @staticmethod
+    def added(mask: np.ndarray, folder: Path) -> dict[str, StaticFact]:
+        inputs = [("x", FLOAT, ["n", 2, 4, 4])]
+        model = build([node("Add", ["x", "mask"], ["y"], name="hide")], inputs, [("y", FLOAT, None)], {"mask": mask})
+        return facts(folder, model)
+
+    def test_of_the_tracing_example(self, tmp_path: Path) -> None:
+        mask = np.array([0, 0, 0, -1e9], np.float32).reshape(1, 1, 1, 4)
+        assert self.added(mask, tmp_path)["baked-length"].detail.endswith("hides up to 1 of 4 columns")
+
+    def test_of_a_triangle(self, tmp_path: Path) -> None:
+        mask = np.triu(np.full((4, 4), -1e9, np.float32), 1)[None, None]
+        assert not self.added(mask, tmp_path)
+
+    def test_of_a_bias(self, tmp_path: Path) -> None:
+        mask = np.array([0.5, 0, 1, -2e3], np.float32).reshape(1, 1, 1, 4)
+        assert not self.added(mask, tmp_path)
+
+
 class TestQuantised:
+    def test_the_lowest_number_it_can_express(self, tmp_path: Path) -> None:
+        nodes = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"])]
+        weights = {"s": np.array(0.1, np.float32), "z": np.array(28, np.int8)}
+        model = opened(build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], weights), tmp_path)
+        assert model.sites[0].attributes["lowest"] == pytest.approx(-15.6)
+
+    def test_a_version_of_an_operator_that_no_other_runtime_has(self, tmp_path: Path) -> None:
+        """onnx's own evaluator refused QDQ models of opset 13 with an error of its own kind."""
+        nodes = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"])]
+        weights = {"s": np.array(0.1, np.float32), "z": np.array(0, np.int8)}
+        model = opened(build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], weights, opset=13), tmp_path)
+        assert model.recast("float64") is None
+
     def test_dynamically(self, tmp_path: Path) -> None:
         quantization = pytest.importorskip("onnxruntime.quantization")
         source = save(encoder(), tmp_path / "model.onnx")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -152,3 +154,76 @@ def test_a_mask_as_large_as_the_features_has_their_axes() -> None:
     report = audit(Observed(), past_values=values, past_observed_mask=torch.ones_like(values, dtype=torch.bool))
     assert report.contract is not None and report.contract.input("past_observed_mask").dims == ("batch", "seq", None)
     assert report.outcome is Outcome.CLEAN
+
+
+class Series(nn.Module):
+    """Several series at once, time last: (batch, series, time)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, series: Tensor, padding_mask: Tensor) -> Tensor:
+        seen = padding_mask.float()
+        return self.head((torch.tanh(series) * seen).sum(-1) / seen.sum(-1).clamp(min=1))
+
+
+def test_a_mask_of_several_series_tells_which_axis_is_time() -> None:
+    torch.manual_seed(0)
+    mask = (torch.arange(7) < torch.tensor([7, 4, 5])[:, None])[:, None].expand(3, 2, 7)
+    report = audit(Series(), series=torch.randn(3, 2, 7), padding_mask=mask)
+    assert report.contract is not None and report.contract.input("series").dims == ("batch", None, "seq")
+    assert report.outcome is Outcome.CLEAN
+
+
+class Spectra(nn.Module):
+    """Bins by frames, halved by a convolution over both, so that seven bins pass for eight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Linear(16, 3)
+
+    def forward(self, audio: Tensor, length: Tensor) -> Tensor:
+        real = torch.arange(audio.shape[-1]) < length[:, None]
+        x = torch.relu(self.conv((audio * real[:, None])[:, None]))
+        keep = (torch.arange(x.shape[-1]) < (length[:, None] + 1) // 2).float()
+        x = x.flatten(1, 2) * keep[:, None]
+        return self.head(x.sum(-1) / keep.sum(-1, keepdim=True))
+
+
+def test_lengths_that_reach_up_to_an_axis_tell_that_it_is_time() -> None:
+    torch.manual_seed(0)
+    report = audit(Spectra(), audio=torch.randn(4, 8, 9), length=torch.tensor([9, 7, 8, 5]))
+    assert report.contract is not None
+    assert report.contract.input("audio").dims == ("batch", None, "seq")
+    assert report.contract.input("audio").shape[1] == 8
+    assert report.outcome is Outcome.CLEAN
+
+
+class Joint(nn.Module):
+    """Words with padding, and four ids that every row has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.fields = nn.Embedding(30, 8), nn.Embedding(30, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, words: Tensor, fields: Tensor) -> SimpleNamespace:
+        keep = (words != 0).float()[..., None]
+        read = (torch.tanh(self.words(words)) * keep).sum(1) / keep.sum(1)
+        return SimpleNamespace(logits=self.head(read + self.fields(fields).mean(1)))
+
+
+def test_what_no_row_of_the_example_pads_decides_nothing_beside_what_others_do() -> None:
+    torch.manual_seed(0)
+    words = torch.randint(1, 30, (3, 7)) * (torch.arange(7) < torch.tensor([7, 4, 5])[:, None])
+    fields = torch.arange(1, 13).view(3, 4)
+    report = audit(Joint(), words=words, fields=fields)
+    assert report.outcome is Outcome.CLEAN
+    assert any("fields is ever padded" in note for note in report.notes)
+
+
+def test_where_the_example_shows_no_padding_at_all_everything_counts() -> None:
+    torch.manual_seed(0)
+    report = audit(Joint(), words=torch.arange(1, 22).view(3, 7), fields=torch.arange(1, 13).view(3, 4))
+    assert report.outcome is Outcome.LEAKY

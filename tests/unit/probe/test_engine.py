@@ -184,6 +184,23 @@ def test_a_mask_that_is_only_counted_takes_the_polarity_whose_count_does_not_fol
     assert infer(model, Overrides()).contract.input("mask").valid_when == 0
 
 
+def test_a_number_that_is_named_as_the_padded_length_follows_it() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def pool(x: np.ndarray, total: np.ndarray) -> np.ndarray:
+        seen.append((x.shape[1], int(total)))
+        return x.mean(axis=1)
+
+    inputs = (
+        TensorSpec("features", "float32", ("batch", "time", 6)),
+        TensorSpec("total_sequence_length", "int32", ()),
+    )
+    model = FakeModel(inputs, [Node("out", K.REDUCE_MEAN, ("features", "total_sequence_length"), pool)], ("out",))
+    probe(model)
+    assert len({steps for steps, _ in seen}) > 1
+    assert all(steps == total for steps, total in seen)
+
+
 def test_a_short_output_of_fixed_length_does_not_lengthen_everything_else() -> None:
     """A forecast of four steps never has frames enough, however long the history is."""
     lengths: list[int] = []

@@ -493,6 +493,7 @@ class Unrolled(nn.Module):
     "EXP-03",
     "recurrent classifier of events",
     lambda model: {n.name for n in model.graph.node if n.op_type == "Gather" and "/embed/" in n.input[0]},
+    also=lambda model: {n.name for n in model.graph.node if n.op_type == "Gather" and n.input[0] == "valid"},
     left=True,
     leaks=("left",),
     shortest=6,

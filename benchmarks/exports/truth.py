@@ -357,6 +357,7 @@ def _types(model: Any) -> dict[str, int]:
         "tensor(float)": onnx.TensorProto.FLOAT,
         "tensor(uint8)": onnx.TensorProto.UINT8,
         "tensor(int8)": onnx.TensorProto.INT8,
+        "tensor(bool)": onnx.TensorProto.BOOL,
     }
     found = {x.name: kinds.get(x.type, 0) for x in made.get_outputs()}
     return found | dict.fromkeys(sums & set(found), onnx.TensorProto.INT32)

@@ -23,10 +23,7 @@ def describe(inputs: Mapping[str, Any], accepts: Accepts, rows: int | None = Non
     if batch and _varies(inputs, batch, accepts):
         _label(shapes, batch, "batch")
     symbols = 0
-    timed = _steps_marked(inputs)
     free = {(name, a) for name, t in inputs.items() for a in range(t.ndim) if (name, a) not in batch}
-    # Beside the axis whose steps are told, all others of the same input are widths.
-    free -= {(n, a) for n, a in free if inputs[n].shape[a] != timed and timed in inputs[n].shape[1:]}
     for size in dict.fromkeys(
         inputs[n].shape[a] for n, a in sorted(free, key=lambda x: (list(inputs).index(x[0]), x[1]))
     ):
@@ -38,6 +35,7 @@ def describe(inputs: Mapping[str, Any], accepts: Accepts, rows: int | None = Non
                 _label(shapes, group, "seq" if not symbols else f"seq_{symbols + 1}")
                 symbols += 1
                 break
+    _fix_widths(shapes, inputs, free)
     return tuple(TensorSpec(name, dtype_name(t), tuple(shapes[name])) for name, t in inputs.items())
 
 
@@ -71,6 +69,17 @@ def _rows_marked(inputs: Mapping[str, Any]) -> int | None:
         if bool(along_time.any()) and int(along_time.max()) <= 1 < int(along_rows.max()):
             return int(t.shape[1])
     return None
+
+
+def _fix_widths(shapes: dict[str, list[int | str | None]], inputs: Mapping[str, Any], free: Axes | set[Any]) -> None:
+    """Where several axes of an input may vary, and one of them is told to hold its steps, the others are widths."""
+    timed = _steps_marked(inputs)
+    for name, tensor in inputs.items():
+        varying = [a for n, a in free if n == name and isinstance(shapes[name][a], str)]
+        if sum(tensor.shape[a] == timed for a in varying) == 1:
+            for axis in varying:
+                if tensor.shape[axis] != timed:
+                    shapes[name][axis] = tensor.shape[axis]
 
 
 def _steps_marked(inputs: Mapping[str, Any]) -> int | None:

@@ -155,11 +155,11 @@ def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: 
     members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
     if any(_is_stated(d) for d in members):
         return False
+    if _tells(members):
+        return False
     bare = model.info.hints.get("unpadded", ())
     if members and all(d.spec.name in bare for d in members):
         return True
-    if _tells(members):
-        return False
     free = any(d.dynamic for d in members)
     if all(d.role is Role.TOKENS for d in members):
         return not free and _tells([d for d in drafts if d not in members and d.dynamic])

@@ -73,7 +73,8 @@ class TorchModel:
         self._memory = Memory()
         self._binding = self._bind(examples) if examples is not None else self._guess()
         self._kept = specs
-        if examples is not None and (bare := unpadded(self._binding.inputs)):
+        given = examples is not None and format == "torch-module"  # beside a file nobody gave an example
+        if given and (bare := unpadded(self._binding.inputs)):
             self._facts[3]["unpadded"] = bare
         self._example_outputs = self._first_run()
 

@@ -18,6 +18,14 @@ WRONG: dict[str, set[str]] = {
     "qwen_ntk reported module": {"cause", "origin"},
     "bert_nli reported module": {"cause"},
     "kyubyong_transformer reported module": {"cause"},
+    "toto_padding reported left": {"origin"},
+    "diffusion_planner reported module": {"origin"},
+    "spacy_transformers reported module": {"cause"},
+    "fla_linear reported left": {"cause"},
+    "masked_vit reported module": {"origin"},
+    "molm_qformer reported module": {"cause"},
+    "vg_gplms reported module": {"cause"},
+    "coca_cls_mask reported module": {"origin", "cause"},
 }
 """What the audit does not get right yet, by case: the line or the rule."""
 CHOSEN = [
@@ -39,7 +47,7 @@ def test_the_audit_agrees_with_the_plain_test(case: Case) -> None:
 
 
 def test_every_report_has_an_address_and_a_marked_line() -> None:
-    assert len(REPORTS) >= 40
+    assert len(REPORTS) >= 110
     for report in REPORTS.values():
         assert "https://" in (report.build.__doc__ or ""), report.name
         for form in forms(report):

@@ -15,6 +15,8 @@ import torch
 from onnx import TensorProto, checker, helper, numpy_helper, save
 from torch import Tensor, nn
 
+from benchmarks import exporting
+
 TYPES = {
     "int64": TensorProto.INT64,
     "int32": TensorProto.INT32,
@@ -234,17 +236,7 @@ def dynamo(
 ) -> None:
     """By the exporter of newer torch."""
     with quiet():
-        torch.onnx.export(
-            module,
-            kwargs=dict(example),
-            f=str(path),
-            dynamo=True,
-            dynamic_shapes=None if shapes is None else dict(shapes),
-            input_names=list(example),
-            external_data=False,
-            verbose=False,
-            **told,
-        )
+        exporting.export(module, example, shapes, path, **{"output_names": None, "external_data": False, **told})
 
 
 class quiet(contextlib.ExitStack):

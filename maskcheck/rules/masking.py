@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.trace import OperationKind, Site
@@ -182,20 +183,13 @@ def _lowest(site: Site) -> float | None:
 
 def up_to_product(evidence: Evidence) -> list[Site]:
     """The sites before an attention, nearest first, as far as the product that made its scores."""
-    found = []
-    for site in evidence.upstream:
-        if site.kind is OperationKind.MATMUL:
-            break
-        found.append(site)
-    return found
+    return list(takewhile(lambda site: site.kind is not OperationKind.MATMUL, evidence.upstream))
 
 
 def leaves_pads_in(evidence: Evidence) -> bool:
     """Whether a mask with a strong value enters and pads keep their weight: what it is made of does not mark them."""
     mass = pad_mass(evidence)
-    if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence):
-        return False
-    if not masked(evidence):
+    if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence) or not masked(evidence):
         return False
     operand = mask_operand(evidence) if evidence.site.kind is OperationKind.ATTENTION else None
     if operand is not None and operand.dtype == "bool":
@@ -240,14 +234,10 @@ def pad_mass(evidence: Evidence) -> float | None:
 
 
 def _before_product(evidence: Evidence) -> list[Site]:
-    found = []
-    for site in evidence.upstream:
-        if site.kind is OperationKind.ELEMENTWISE:
-            found.append(site)
-        elif site.kind is OperationKind.MATMUL:
-            # A product that adds a third operand (baddbmm, Gemm) may be the place where the mask enters.
-            return [*found, site] if len(site.inputs) > 2 else found
-    return found
+    near = up_to_product(evidence)
+    found = [site for site in near if site.kind is OperationKind.ELEMENTWISE]
+    # A product that adds a third operand (baddbmm, Gemm) may be the place where the mask enters.
+    return found + [site for site in evidence.upstream[len(near) : len(near) + 1] if len(site.inputs) > 2]
 
 
 def _joins(facts: tuple[TensorFacts, ...]) -> bool:

@@ -19,12 +19,17 @@ def unpadded(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, tensor in inputs.items() if not _may_be_padded(tensor))
 
 
+def _along(tensor: Any) -> list[Any]:
+    """A batch as (rows, steps, values), once for each axis behind the batch that may hold the steps."""
+    rows = tensor.shape[0]
+    return [tensor.movedim(axis, 1).reshape(rows, tensor.shape[axis], -1) for axis in range(1, tensor.ndim)]
+
+
 def _is_padded(tensor: Any) -> bool:
     """Whether rows end, or begin, in different places, by marks or by what stands there. Lengths may be anything."""
     if tensor.ndim < 2 or tensor.shape[0] < 2:
         return False
-    rows = [tensor.movedim(axis, 1).reshape(tensor.shape[0], tensor.shape[axis], -1) for axis in range(1, tensor.ndim)]
-    return any(_ends_apart(steps) or _ends_apart(steps.flip(1)) for steps in rows)
+    return any(_ends_apart(rows) or _ends_apart(rows.flip(1)) for rows in _along(tensor))
 
 
 def _ends_apart(rows: Any) -> bool:
@@ -41,29 +46,24 @@ def _ends_apart(rows: Any) -> bool:
     return False
 
 
-def _differ(tensor: Any) -> bool:
-    return bool((tensor != tensor[0]).any())
-
-
 def _may_be_padded(tensor: Any) -> bool:
     """Whether some row ends, or begins, with what may be padding: zeros, marks that change, the same id twice."""
     if tensor.ndim == 1 and not tensor.is_floating_point():
-        return len(tensor) > 1 and _differ(tensor)
+        return len(tensor) > 1 and bool((tensor != tensor[0]).any())
     if tensor.ndim < 2 or tensor.shape[0] < 2:
         return tensor.ndim >= 2
-    return any(_may_end(tensor.movedim(axis, 1)) for axis in range(1, tensor.ndim))
+    return any(map(_may_end, _along(tensor)))
 
 
-def _may_end(tensor: Any) -> bool:
-    """The same along one axis, which stands behind the batch."""
-    if tensor.shape[1] < 2:
+def _may_end(rows: Any) -> bool:
+    """The same of (rows, steps, values)."""
+    if rows.shape[1] < 2:
         return False
-    rows = tensor.reshape(*tensor.shape[:2], -1)
     first, last = rows[:, :2], rows[:, -2:]
     zero = (last[:, 1] == 0).all(-1) | (first[:, 0] == 0).all(-1)
-    if tensor.is_floating_point():
+    if rows.is_floating_point():
         return bool(zero.any())
-    if bool(((tensor == 0) | (tensor == 1)).all()):
-        return bool((tensor != tensor[:, :1]).any())
+    if bool(((rows == 0) | (rows == 1)).all()):
+        return bool((rows != rows[:, :1]).any())
     repeated = (last[:, 0] == last[:, 1]).all(-1) | (first[:, 0] == first[:, 1]).all(-1)
     return bool((repeated | zero).any())

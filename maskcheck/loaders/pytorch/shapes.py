@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from maskcheck.core.model import TensorSpec
@@ -71,7 +71,9 @@ def _rows_marked(inputs: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _fix_widths(shapes: dict[str, list[int | str | None]], inputs: Mapping[str, Any], free: Axes | set[Any]) -> None:
+def _fix_widths(
+    shapes: dict[str, list[int | str | None]], inputs: Mapping[str, Any], free: Collection[tuple[str, int]]
+) -> None:
     """Where several axes of an input may vary, and one of them is told to hold its steps, the others are widths."""
     timed = _steps_marked(inputs)
     for name, tensor in inputs.items():

@@ -39,6 +39,7 @@ class Session:
     live: frozenset[str]
     states: dict[str, TensorState]
     masks: frozenset[str] = frozenset()
+    counts: frozenset[str] = frozenset()
     base_patches: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -48,8 +49,7 @@ class Session:
 
     def origins(self, found: Mapping[str, TensorState], patched: Collection[str] = ()) -> list[Origin]:
         """The origins that ``found`` shows; those of numbers of steps where nothing else is dirty."""
-        known = counts(self.masks, self.twin, self.alignment.axes)
-        made = origins(self.graph, found, self.live, patched, known)
+        made = origins(self.graph, found, self.live, patched, self.counts)
         return made or origins(self.graph, found, self.live, patched)
 
     @property
@@ -284,6 +284,7 @@ def open_session(
         graph.live(leaking),
         states(runs.reference, runs.twin, alignment),
         masks,
+        counts(masks, runs.twin, axes),
         runs.patches,
     )
 

@@ -153,9 +153,7 @@ def _assumed(model: Model, drafts: Sequence[Draft], grouping: Grouping, domain: 
     padded in the example, where others are.
     """
     members = [d for d in drafts if grouping.domains[d.spec.name] == domain]
-    if any(_is_stated(d) for d in members):
-        return False
-    if _tells(members):
+    if any(_is_stated(d) for d in members) or _tells(members):
         return False
     bare = model.info.hints.get("unpadded", ())
     if members and all(d.spec.name in bare for d in members):
@@ -271,9 +269,7 @@ def _free_size(d: Draft, axis: int) -> int:
 
 def _setting(d: Draft) -> float | int | bool | None:
     """A harmless constant for inputs that hold no content: caches start empty, switches off, scalars at one."""
-    if d.role is not Role.OTHER:
-        return None
-    if d.is_padded_length:
+    if d.role is not Role.OTHER or d.is_padded_length:
         return None
     if names.role_of(d.spec.name) is Role.OTHER:
         return 0

@@ -18,12 +18,13 @@ ALLOWED = {
     "core": {"core"},
     "loaders": {"core", "loaders"},
     "probe": {"core", "probe"},
+    "explain": {"core", "probe", "explain"},
     "rules": {"core", "rules"},
     "report": {"core", "report"},
     "contract_file": {"core", "contract_file"},
     "acceptance": {"core", "acceptance"},
     "config": {"core", "acceptance", "contract_file", "config"},
-    "auditing": {"core", "loaders", "probe", "rules", "report", "auditing"},
+    "auditing": {"core", "loaders", "probe", "explain", "rules", "report", "auditing"},
 }
 """What each part may import of maskcheck. ``cli`` and whatever is not named here may import everything below them."""
 

@@ -8,8 +8,7 @@ from maskcheck.core.contract import Conflict
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 ATTENTION_KINDS = (OperationKind.SOFTMAX, OperationKind.ATTENTION)
@@ -19,12 +18,13 @@ _ALL_OF_IT = 0.999
 
 def inverted_mask(evidence: Evidence) -> Match | str:
     conflict = _conflict(evidence, "inverted-polarity")
-    if conflict is not None and c.mask_reaches(evidence):
+    if conflict is not None and predicates.mask_reaches(evidence):
+        why = predicates.sentence(conflict.message)
         return Match(
-            f"{evidence.site.operation} hides the real positions and shows the pads: {c.sentence(conflict.message)}",
+            f"{evidence.site.operation} hides the real positions and shows the pads: {why}",
             RootCause(None, f"the input {conflict.input!r} is read with inverted polarity"),
         )
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     weights = evidence.attention
@@ -79,10 +79,10 @@ _QUESTIONS = frozenset(
 
 
 def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
     if reason:
         return reason
-    facts, axis = c.sequence_input(evidence), masking.softmax_axis(evidence)
+    facts, axis = predicates.sequence_input(evidence), masking.softmax_axis(evidence)
     if facts is None or axis is None:
         return "the shape of the scores is not known"
     rows = facts.batch_axis if facts.batch_axis is not None else 0
@@ -117,19 +117,21 @@ _LAYS_OUT = (OperationKind.LAYOUT, OperationKind.INDEX)
 
 def _laid_on_queries(evidence: Evidence) -> bool:
     """Whether the mask that joins the scores has the queries' axis and is broadcast along the keys'."""
-    scores, join = c.sequence_input(evidence), masking.joining_site(evidence)
+    scores, join = predicates.sequence_input(evidence), masking.joining_site(evidence)
     if evidence.attention is not None or scores is None or join is None:
         return False
     keys, queries = len(scores.shape) - 1, len(scores.shape) - 2
-    masks = [f for f in c.data_inputs(evidence, join) if masking.mask_like(f) and len(f.shape) == len(scores.shape)]
+    masks = [
+        f for f in predicates.data_inputs(evidence, join) if masking.mask_like(f) and len(f.shape) == len(scores.shape)
+    ]
     return any(f.shape[keys] == 1 and queries in f.sequence_axes for f in masks)
 
 
 def mask_dropped_by_export(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    fact = c.unused_mask(evidence)
+    fact = predicates.unused_mask(evidence)
     if fact is None:
         return "every mask input of the file is read by something"
     if masking.masked(evidence):
@@ -141,16 +143,16 @@ def mask_dropped_by_export(evidence: Evidence) -> Match | str:
 
 
 def fused_without_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
     if reason:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
-    takes_mask = bool(c.mask_inputs(evidence))
+    takes_mask = bool(predicates.mask_inputs(evidence))
     if evidence.format != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
         return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "only left padding leaks: the operator's own causal mask hides right padding"
     although = ", although the model takes one" if takes_mask else ""
     return Match(
@@ -159,7 +161,7 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
 
 
 def inert_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     conflict = _conflict(evidence, "inert-mask")
@@ -190,16 +192,21 @@ def inert_mask(evidence: Evidence) -> Match | str:
 def _fill_on_no_pad(evidence: Evidence) -> float | None:
     """The value that a mask fills scores with, where it is strong and the pads keep full weight all the same."""
     mass, join = masking.pad_mass(evidence), masking.joining_site(evidence)
-    if mass is None or mass < masking.UNMASKED_MASS or join is None or not c.named(join, "where", "fill", "select"):
+    if (
+        mass is None
+        or mass < masking.UNMASKED_MASS
+        or join is None
+        or not predicates.named(join, "where", "fill", "select")
+    ):
         return None
-    if c.left_only(evidence) or c.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
         return None
     fill = masking.fill_of(join)
     return fill if fill is not None and not masking.is_weak(fill) else None
 
 
 def mask_after_softmax(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
     if reason:
         return reason
     if masking.masked(evidence):
@@ -207,7 +214,7 @@ def mask_after_softmax(evidence: Evidence) -> Match | str:
     for site in evidence.downstream:
         others = [f for k in site.inputs if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None]
         masks = site.kind is OperationKind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
-        if masks and c.reads(site, evidence.site):
+        if masks and predicates.reads(site, evidence.site):
             return Match(
                 f"The mask multiplies the result of {evidence.site.operation} instead of its scores: the pads' "
                 "weights are removed, but the pads stay in the denominator.",
@@ -229,7 +236,8 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     negation = next(
-        (s for s in evidence.upstream if c.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)), None
+        (s for s in evidence.upstream if predicates.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)),
+        None,
     )
     if negation is not None:
         return Match(
@@ -251,17 +259,15 @@ def uniform_attention(evidence: Evidence) -> Match | str:
 
 
 def weak_mask_value(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "the twins that leak are not those of a weak mask"
     cause = static.static_cause(evidence, static.WEAK_FILL)
     if cause is not None:
-        return Match(
-            f"The value that masks the scores of {evidence.site.operation} is too weak: {c.sentence(cause.reason)}",
-            cause,
-        )
+        why = predicates.sentence(cause.reason)
+        return Match(f"The value that masks the scores of {evidence.site.operation} is too weak: {why}", cause)
     if not masking.masked(evidence):
         return "no mask enters the scores"
     mass = masking.pad_mass(evidence)
@@ -279,7 +285,7 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
             RootCause(scaled, "the mask gets its value here"),
         )
     join = masking.joining_site(evidence)
-    if join is not None and c.named(join, "where", "fill", "select", "mul"):
+    if join is not None and predicates.named(join, "where", "fill", "select", "mul"):
         fill = masking.fill_of(join)
         value = f"{fill:g}, which does" if fill is not None else "a value that does"
         return Match(
@@ -293,18 +299,23 @@ def _scaled_mask(evidence: Evidence) -> Site | None:
     """The product that gives a mask another value than 0 and 1, where that value is too small to hide anything."""
     for site in masking.mask_path(evidence):
         fill = site.attributes.get("fill")
-        if c.named(site, "mul") and isinstance(fill, int | float) and abs(fill) != 1 and masking.is_weak(-abs(fill)):
+        if (
+            predicates.named(site, "mul")
+            and isinstance(fill, int | float)
+            and abs(fill) != 1
+            and masking.is_weak(-abs(fill))
+        ):
             return site
     return None
 
 
 def mask_added_as_numbers(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     if not masking.masked(evidence):
         return "no mask enters the scores"
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "the twins that leak are not those of a mask without force"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass < masking.UNMASKED_MASS:
@@ -322,14 +333,14 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
 
 def softmax_over_something_else(evidence: Evidence) -> Match | str:
     """Weights for every position, masked, and then normalised along another axis: the mask removes nothing."""
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
     if reason:
         return reason
-    softmax = next((s for s in evidence.upstream if c.reads(evidence.site, s)), None)
+    softmax = next((s for s in evidence.upstream if predicates.reads(evidence.site, s)), None)
     scores = evidence.facts(softmax.inputs[0]) if softmax is not None and softmax.inputs else None
     if softmax is None or softmax.kind is not OperationKind.SOFTMAX or scores is None:
         return "no factor is a softmax"
-    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
         return "the softmax runs over positions, or no mask enters it"
     summed = len(scores.shape) - (1 if evidence.site.inputs[0] in softmax.outputs else 2)
@@ -349,15 +360,15 @@ def mask_never_reaches(evidence: Evidence) -> Match | str:
         return reason
     if masking.masked(evidence):
         return "a mask enters the scores"
-    names = [i.name for i in c.mask_inputs(evidence)]
+    names = [i.name for i in predicates.mask_inputs(evidence)]
     if not names:
         return "the model has no mask input for this sequence"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean: a causal mask hides it"
     return Match(
         f"{evidence.site.operation} lets real positions attend to pads: the model takes "
         f"{', '.join(map(repr, names))}, but it never reaches these scores.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -367,13 +378,13 @@ def no_padding_mask(evidence: Evidence) -> Match | str:
         return reason
     if masking.masked(evidence):
         return "a mask enters the scores"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean: a causal mask hides it"
-    if c.mates_only(evidence):
+    if predicates.mates_only(evidence):
         return "padding has no effect, only other rows have"
     return Match(
         f"{evidence.site.operation} lets real positions attend to pads: no padding mask enters its scores.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 

@@ -7,19 +7,18 @@ import math
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention import ATTENTION_KINDS
 from maskcheck.rules.rule import Match
 
 
 def attention_across_batch(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    if not c.mates_only(evidence):
+    if not predicates.mates_only(evidence):
         return "padding leaks too, not only other rows of the batch"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     along_batch = (
         facts is not None and facts.batch_axis is not None and masking.softmax_axis(evidence) == facts.batch_axis
     )
@@ -32,16 +31,18 @@ def attention_across_batch(evidence: Evidence) -> Match | str:
 
 
 def mask_of_another_row(evidence: Evidence) -> Match | str:
-    laid_out = evidence.site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and c.mates_only(evidence)
-    if laid_out and c.mask_reaches(evidence) and c.any_kind(evidence.downstream, *ATTENTION_KINDS):
+    laid_out = evidence.site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and predicates.mates_only(evidence)
+    if laid_out and predicates.mask_reaches(evidence) and predicates.any_kind(evidence.downstream, *ATTENTION_KINDS):
         return Match(
             f"{evidence.site.operation} lays the rows of the mask out anew, and the attention behind it masks a row "
             "with the mask of another."
         )
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    if not c.only(evidence, TwinKind.MATES, TwinKind.EMPTY) or TwinKind.MATES not in c.leaking(evidence):
+    if not predicates.only(evidence, TwinKind.MATES, TwinKind.EMPTY) or TwinKind.MATES not in predicates.leaking(
+        evidence
+    ):
         return "padding of the row itself leaks too"
     if not masking.masked(evidence):
         return "no mask enters the scores"
@@ -55,19 +56,19 @@ def mask_of_another_row(evidence: Evidence) -> Match | str:
 def _rearranged_mask(evidence: Evidence) -> RootCause | None:
     """The nearest place where the rows of a mask are repeated or chosen."""
     for site in evidence.upstream:
-        masks = [f for f in c.data_inputs(evidence, site) if f.mask_reaches]
-        if masks and c.named(site, "repeat", "tile", "slice", "select", "index", "gather"):
+        masks = [f for f in predicates.data_inputs(evidence, site) if f.mask_reaches]
+        if masks and predicates.named(site, "repeat", "tile", "slice", "select", "index", "gather"):
             return RootCause(site, "the rows of the mask are laid out anew here")
     return None
 
 
 def fully_masked_row(evidence: Evidence) -> Match | str:
     broken = not all(map(math.isfinite, evidence.at_site.values()))
-    if not c.only(evidence, TwinKind.EMPTY) and not broken:
+    if not predicates.only(evidence, TwinKind.EMPTY) and not broken:
         return "rows with real positions leak as well"
     near = (evidence.site, *evidence.upstream[:6], *evidence.downstream[:6])
     attention = next((s for s in near if s.kind in ATTENTION_KINDS), None)
-    if attention is None or c.named(evidence.site, "div"):
+    if attention is None or predicates.named(evidence.site, "div"):
         return "no attention is near, or it is a division"
     if broken:
         return Match(
@@ -80,7 +81,7 @@ def fully_masked_row(evidence: Evidence) -> Match | str:
 
 
 def non_finite_padding(evidence: Evidence) -> Match | str:
-    if not c.only(evidence, TwinKind.POISON):
+    if not predicates.only(evidence, TwinKind.POISON):
         return "finite padding leaks as well"
     return Match(
         f"Only NaN, infinite or huge values in the padding get past {evidence.site.operation}: they survive a "
@@ -90,18 +91,16 @@ def non_finite_padding(evidence: Evidence) -> Match | str:
 
 def half_precision_mask(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.HALF_PRECISION)
-    if c.only(evidence, TwinKind.PRECISION):
-        if c.is_a(evidence, "an attention", *ATTENTION_KINDS, OperationKind.ELEMENTWISE):
+    if predicates.only(evidence, TwinKind.PRECISION):
+        if predicates.is_a(evidence, "an attention", *ATTENTION_KINDS, OperationKind.ELEMENTWISE):
             return "neither an attention nor the arithmetic of its mask"
         return Match(
             f"{evidence.site.operation} leaks only in half precision: its mask value does not fit there.", cause
         )
-    if cause is None or c.is_a(evidence, "an attention", *ATTENTION_KINDS):
+    if cause is None or predicates.is_a(evidence, "an attention", *ATTENTION_KINDS):
         return "no mask constant outside half precision"
-    return Match(
-        f"The mask value of {evidence.site.operation} does not fit into half precision: {c.sentence(cause.reason)}",
-        cause,
-    )
+    why = predicates.sentence(cause.reason)
+    return Match(f"The mask value of {evidence.site.operation} does not fit into half precision: {why}", cause)
 
 
 def cross_attention(evidence: Evidence) -> Match | str:
@@ -113,7 +112,7 @@ def cross_attention(evidence: Evidence) -> Match | str:
     return Match(
         f"{evidence.site.operation} lets the queries of one sequence attend to {whose}: the cross-attention has no "
         "mask.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -121,7 +120,7 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if masking.masked(evidence):
         return "a padding mask enters the scores"
@@ -134,7 +133,7 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
 def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
     if evidence.site.kind is OperationKind.ELEMENTWISE and out is not None and out.dtype == "bool":
-        if c.from_sizes(evidence, axes=2) is None or not c.left_only(evidence):
+        if predicates.from_sizes(evidence, axes=2) is None or not predicates.left_only(evidence):
             return "no pattern of positions enters here, or right padding leaks as well"
         return Match(
             f"{evidence.site.operation} joins the mask with a window or chunk that is counted from column 0, so left "
@@ -143,7 +142,7 @@ def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if not masking.masked(evidence):
         return "no mask enters the scores"
@@ -157,8 +156,8 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
     moved around the end of the row.
     """
-    if evidence.site.kind is OperationKind.INDEX and (c.named(evidence.site, "roll") or _rolls(evidence)):
-        if not c.right_leaks(evidence):
+    if evidence.site.kind is OperationKind.INDEX and (predicates.named(evidence.site, "roll") or _rolls(evidence)):
+        if not predicates.right_leaks(evidence):
             return "only left padding leaks"
         return Match(
             f"{evidence.site.operation} carries the end of the padded row round to its beginning, so the first real "
@@ -167,22 +166,25 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
     if evidence.site.kind is not OperationKind.ELEMENTWISE or out is None or out.dtype != "bool":
         return f"{evidence.site.operation} makes no pattern of true and false"
-    sizes = c.from_sizes(evidence)
+    sizes = predicates.from_sizes(evidence)
     if len(out.sequence_axes) < 2 or sizes is None:
         return "no pattern of positions that is computed from sizes enters here"
-    if not c.number_only(evidence) or not c.right_leaks(evidence):
+    if not predicates.number_only(evidence) or not predicates.right_leaks(evidence):
         return "what stands in the pads matters, or only their side"
     return Match(
         f"Which real positions see each other depends on the padded length: {evidence.site.operation} joins the mask "
         "with a pattern that is counted from the end of the padded row.",
-        c.length_enters(evidence, sizes),
+        predicates.length_enters(evidence, sizes),
     )
 
 
 def _rolls(evidence: Evidence) -> bool:
     """Whether the end of a sequence is cut off and joined to what remains, as exporters spell a roll."""
     joins = next((s for s in evidence.downstream[:1] if s.kind is OperationKind.CONCATENATE), None)
-    source, made = c.sequence_input(evidence), evidence.facts(joins.outputs[0]) if joins and joins.outputs else None
+    source, made = (
+        predicates.sequence_input(evidence),
+        evidence.facts(joins.outputs[0]) if joins and joins.outputs else None,
+    )
     return source is not None and made is not None and made.shape == source.shape
 
 
@@ -205,7 +207,7 @@ def _not_by_number(evidence: Evidence) -> str | None:
     """The reason why a site is not an attention that masks the pads and yet depends on how many there are."""
     if evidence.site.kind not in ATTENTION_KINDS:
         return f"{evidence.site.operation} is not an attention"
-    if not c.number_only(evidence):
+    if not predicates.number_only(evidence):
         return "what stands in the pads matters, not only their number"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass > masking.HIDDEN_MASS:
@@ -234,12 +236,12 @@ def linear_attention(evidence: Evidence) -> Match | str:
         return Match(
             f"{evidence.site.operation} sums the mapped keys over all positions, pads included, for the denominator "
             "of a linear attention without a mask.",
-            c.lost_mask(evidence),
+            predicates.lost_mask(evidence),
         )
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
     if reason:
         return reason
-    facts = c.data_inputs(evidence)
+    facts = predicates.data_inputs(evidence)
     if len(facts) < 2 or not all(f.sequence_axes for f in facts[:2]):
         return "it is not a product of two activations along the sequence"
     if _reads_softmax(evidence) and not asked_again(evidence):
@@ -249,7 +251,7 @@ def linear_attention(evidence: Evidence) -> Match | str:
     return Match(
         f"{evidence.site.operation} sums keys times values over all positions, pads included: this linear attention "
         "has no mask.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -280,12 +282,12 @@ def _behind_layout(evidence: Evidence, key: str) -> str:
 
 def weights_on_pads(evidence: Evidence) -> Match | str:
     """The weights are clean and their product with the values is not: weights at pads that are blind to content."""
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
     if reason:
         return reason
     if not _reads_softmax(evidence):
         return "no factor is a softmax"
-    if not c.mask_reaches(evidence):
+    if not predicates.mask_reaches(evidence):
         return "no mask is among the ancestors of the weights"
     return Match(
         f"{evidence.site.operation} multiplies the pads' values by weights that are not zero and do not depend on "
@@ -295,18 +297,22 @@ def weights_on_pads(evidence: Evidence) -> Match | str:
 
 def low_rank(evidence: Evidence) -> Match | str:
     kinds = (OperationKind.MATMUL, OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM, OperationKind.CONVOLUTION)
-    reason = c.is_a(evidence, "a product or a mean", *kinds)
+    reason = predicates.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
-    if c.named(evidence.site, *c.UNFOLD):
+    if predicates.named(evidence.site, *predicates.UNFOLD):
         return "it cuts windows and mixes nothing"
-    if not c.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
+    if not predicates.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if evidence.site.kind is OperationKind.MATMUL:
-        if len(c.data_inputs(evidence)) != 1 or not contracts_sequence(evidence):
+        if len(predicates.data_inputs(evidence)) != 1 or not contracts_sequence(evidence):
             return "it does not project along the sequence with a weight"
-    elif facts is None or len(facts.shape) < 4 or c.attribute(evidence.site, "stride", "strides") not in (None, [1, 1]):
+    elif (
+        facts is None
+        or len(facts.shape) < 4
+        or predicates.attribute(evidence.site, "stride", "strides") not in (None, [1, 1])
+    ):
         return "it does not average segments of keys per head"
     return Match(
         f"{evidence.site.operation} mixes keys or values along the padded axis before the attention, where a later "
@@ -319,7 +325,7 @@ def _is_weighed(evidence: Evidence) -> bool:
     of an attention.
     """
     for site in evidence.downstream:
-        if site.kind is OperationKind.MATMUL and len(c.data_inputs(evidence, site)) > 1:
+        if site.kind is OperationKind.MATMUL and len(predicates.data_inputs(evidence, site)) > 1:
             made = evidence.facts(site.outputs[0]) if site.outputs else None
             return made is not None and bool(made.sequence_axes)
         if site.kind is not OperationKind.LAYOUT:
@@ -337,7 +343,7 @@ def contracts_sequence(evidence: Evidence) -> bool:
         summed = len(facts.shape) - 1 if position == 0 else max(len(facts.shape) - 2, 0)
         if summed in facts.sequence_axes:
             return True
-    facts, out = c.sequence_input(evidence), evidence.output_facts
+    facts, out = predicates.sequence_input(evidence), evidence.output_facts
     return facts is not None and out is not None and len(out.sequence_axes) < len(facts.sequence_axes)
 
 
@@ -348,19 +354,23 @@ def keeps_both_axes(evidence: Evidence) -> bool:
 
 def _normalises_keys(evidence: Evidence) -> bool:
     """Whether a sum over time meets the queries in a product that divides a sequence."""
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     after = [s for s in evidence.downstream if s.kind is not OperationKind.LAYOUT]
-    product = 1 if c.any_kind(after[:1], OperationKind.MATMUL) else 0
+    product = 1 if predicates.any_kind(after[:1], OperationKind.MATMUL) else 0
     if [s.kind for s in after[:2]] == [OperationKind.ELEMENTWISE, OperationKind.REDUCE_SUM]:
-        product = 2 if c.named(after[0], "mul") else 0  # a product written as a multiplication and a sum over features
+        product = (
+            2 if predicates.named(after[0], "mul") else 0
+        )  # a product written as a multiplication and a sum over features
     if facts is None or len(facts.shape) < 3 or not product:
         return False
-    division = next((s for s in after[product : product + 2] if c.named(s, "div", "reciprocal") and s.outputs), None)
+    division = next(
+        (s for s in after[product : product + 2] if predicates.named(s, "div", "reciprocal") and s.outputs), None
+    )
     divided = evidence.facts(division.outputs[0]) if division is not None else None
     return divided is not None and bool(divided.sequence_axes)
 
 
 def _reads_softmax(evidence: Evidence) -> bool:
-    makers = [s for s in evidence.upstream if c.reads(evidence.site, s)]
+    makers = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
     near = makers or list(evidence.upstream[:2])
-    return c.any_kind(near, OperationKind.SOFTMAX)
+    return predicates.any_kind(near, OperationKind.SOFTMAX)

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
+from maskcheck.rules import predicates
 
 UNMASKED_MASS = 1e-2
 """Weight on pads, over all valid queries, from which a mask counts as having no force. Masks that work leave exactly 0,
@@ -34,7 +34,7 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
         return None
     softmax, between = passed
     before = [s for s in evidence.upstream if s is not softmax and s not in between]
-    nearest = c.ancestors(softmax.inputs, before)
+    nearest = predicates.ancestors(softmax.inputs, before)
     return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
 
 
@@ -43,9 +43,9 @@ def _normalises_by_hand(evidence: Evidence) -> bool:
     site = evidence.site
     if site.kind is not OperationKind.REDUCE_SUM:
         return False
-    makers = [s for s in evidence.upstream if c.reads(site, s)]
+    makers = [s for s in evidence.upstream if predicates.reads(site, s)]
     exponentials = any(s.operation.rsplit(".", 1)[-1].lower() == "exp" for s in makers)
-    return exponentials and any(c.named(s, "div") for s in evidence.downstream)
+    return exponentials and any(predicates.named(s, "div") for s in evidence.downstream)
 
 
 _PASSED = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM, OperationKind.STATIC_QUANTIZE)
@@ -72,16 +72,16 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
 
 def shares_positions(softmax: Site, scores: TensorFacts) -> bool:
     """Whether a softmax shares weight out over positions, or, by mistake, over rows; not over features or clusters."""
-    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     return bool(scores.sequence_axes) and (axes[0] in scores.sequence_axes or axes[0] in (scores.batch_axis, 0))
 
 
 def softmax_axis(evidence: Evidence) -> int | None:
     """Axis a softmax normalises, counted from 0; the last where the operation does not say."""
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if facts is None or not facts.shape:
         return None
-    axes = c.axes_of(evidence.site, len(facts.shape))
+    axes = predicates.axes_of(evidence.site, len(facts.shape))
     return axes[0] if axes else len(facts.shape) - 1
 
 
@@ -90,9 +90,9 @@ def crosses_sequences(evidence: Evidence) -> bool:
     if len(evidence.contract.domains) < 2:
         return False
     if evidence.site.kind is OperationKind.ATTENTION:
-        facts = c.data_inputs(evidence)
+        facts = predicates.data_inputs(evidence)
         return len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
-    scores = c.sequence_input(evidence)
+    scores = predicates.sequence_input(evidence)
     if evidence.site.kind is not OperationKind.SOFTMAX or scores is None or len(scores.sequence_axes) != 1:
         return False
     others = [size for i, size in enumerate(scores.shape) if i not in (0, scores.sequence_axes[0])]
@@ -102,10 +102,10 @@ def crosses_sequences(evidence: Evidence) -> bool:
 def pools(evidence: Evidence) -> bool:
     """Whether a softmax makes pooling weights: it normalises the only padded axis of its input, of one sequence."""
     if evidence.site.kind is OperationKind.ATTENTION:
-        facts = c.data_inputs(evidence)
+        facts = predicates.data_inputs(evidence)
         latent = len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
         return latent and not crosses_sequences(evidence)
-    scores = c.sequence_input(evidence)
+    scores = predicates.sequence_input(evidence)
     if evidence.site.kind is not OperationKind.SOFTMAX or scores is None:
         return False
     return scores.sequence_axes == (softmax_axis(evidence),) and not crosses_sequences(evidence)
@@ -113,7 +113,7 @@ def pools(evidence: Evidence) -> bool:
 
 def attends(evidence: Evidence) -> str | None:
     """Return the reason why the site is not attention between positions; ``None`` when it is."""
-    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
     if reason is None and pools(evidence):
         return f"{evidence.site.operation} makes pooling weights, not weights for each query"
     return reason
@@ -133,12 +133,12 @@ def masked(evidence: Evidence) -> bool:
         return True
     if evidence.site.kind is OperationKind.ATTENTION:
         return mask_operand(evidence) is not None
-    return c.mask_reaches(evidence)
+    return predicates.mask_reaches(evidence)
 
 
 def joining_site(evidence: Evidence) -> Site | None:
     """The site that puts the mask onto the scores, where it is known."""
-    return next((s for s in _before_product(evidence) if _joins(c.data_inputs(evidence, s))), None)
+    return next((s for s in _before_product(evidence) if _joins(predicates.data_inputs(evidence, s))), None)
 
 
 def mask_path(evidence: Evidence) -> tuple[Site, ...]:
@@ -147,7 +147,7 @@ def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     if join is None and evidence.site.kind is OperationKind.ATTENTION:
         join = evidence.site
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
-    return c.ancestors(masks, evidence.upstream)
+    return predicates.ancestors(masks, evidence.upstream)
 
 
 def lengthening(evidence: Evidence) -> Site | None:
@@ -156,7 +156,9 @@ def lengthening(evidence: Evidence) -> Site | None:
         fill = site.attributes.get("fill")
         if site.kind is OperationKind.PAD and isinstance(fill, int | float) and fill > 0:
             return site
-        if site.kind is OperationKind.CONCATENATE and 0 < len(c.data_inputs(evidence, site)) < len(site.inputs):
+        if site.kind is OperationKind.CONCATENATE and 0 < len(predicates.data_inputs(evidence, site)) < len(
+            site.inputs
+        ):
             return site
     return None
 
@@ -189,7 +191,13 @@ def up_to_product(evidence: Evidence) -> list[Site]:
 def leaves_pads_in(evidence: Evidence) -> bool:
     """Whether a mask with a strong value enters and pads keep their weight: what it is made of does not mark them."""
     mass = pad_mass(evidence)
-    if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence) or not masked(evidence):
+    if (
+        mass is None
+        or mass < UNMASKED_MASS
+        or predicates.left_only(evidence)
+        or predicates.mates_only(evidence)
+        or not masked(evidence)
+    ):
         return False
     operand = mask_operand(evidence) if evidence.site.kind is OperationKind.ATTENTION else None
     if operand is not None and operand.dtype == "bool":
@@ -221,7 +229,7 @@ def fill_of(site: Site) -> float | None:
     fill = site.attributes.get("fill", site.attributes.get("value"))
     if isinstance(fill, int | float) and not isinstance(fill, bool):
         return float(fill)
-    return 0.0 if c.named(site, "mul") else None
+    return 0.0 if predicates.named(site, "mul") else None
 
 
 def is_weak(fill: float) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause
 from maskcheck.core.trace import OperationKind
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quantizedynamic")
@@ -15,9 +14,9 @@ DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quanti
 def block_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
         return f"{evidence.site.operation} does not quantise activations"
-    if _measures_range(evidence) and c.keeps_sequence(evidence):
+    if _measures_range(evidence) and predicates.keeps_sequence(evidence):
         return Match(f"{evidence.site.operation} gives blocks of steps one scale, and the last block holds padding.")
-    size = c.attribute(evidence.site, "block_size", "group_size")
+    size = predicates.attribute(evidence.site, "block_size", "group_size")
     if not isinstance(size, int) or size < 1:
         return "it has one scale for the whole tensor"
     return Match(
@@ -27,10 +26,10 @@ def block_scale(evidence: Evidence) -> Match | str:
 
 
 def clipped_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence) or not masking.masked(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or not masking.masked(evidence):
         return "no mask enters, or the twins that leak are not those of a weak one"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass <= masking.HIDDEN_MASS:
@@ -56,11 +55,15 @@ def dynamic_scale(evidence: Evidence) -> Match | str:
 
 
 def _quantises(evidence: Evidence) -> bool:
-    return evidence.site.kind is OperationKind.QUANTIZE or c.named(evidence.site, *DYNAMIC) or _measures_range(evidence)
+    return (
+        evidence.site.kind is OperationKind.QUANTIZE
+        or predicates.named(evidence.site, *DYNAMIC)
+        or _measures_range(evidence)
+    )
 
 
 def _measures_range(evidence: Evidence) -> bool:
     """Whether a largest or smallest value over positions becomes the step to which the same values are rounded."""
     extreme = evidence.site.kind in (OperationKind.REDUCE_MAX, OperationKind.REDUCE_OTHER)
-    divided = next((i for i, s in enumerate(evidence.downstream) if c.named(s, "div", "mul")), None)
-    return extreme and divided is not None and c.any_named(evidence.downstream[divided:], "round")
+    divided = next((i for i, s in enumerate(evidence.downstream) if predicates.named(s, "div", "mul")), None)
+    return extreme and divided is not None and predicates.any_named(evidence.downstream[divided:], "round")

@@ -5,21 +5,20 @@ from __future__ import annotations
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import static
+from maskcheck.rules import predicates, static
 from maskcheck.rules.rule import Match
 
 BACKWARD = ("bidirectional", "reverse", "backward")
 
 
 def outer_mask_missing(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    reason = predicates.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
     dimensions = next((d.dimensions for d in evidence.contract.domains if d.name == evidence.domain), ())
     if len(dimensions) < 2:
         return "the input has one padded axis"
-    if c.left_only(evidence) or c.mates_only(evidence) or has_lengths(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or has_lengths(evidence):
         return "the layer does receive lengths, or right padding is clean"
     return Match(
         f"{evidence.site.operation} steps through outer elements that hold nothing but padding: their mask was not "
@@ -28,11 +27,11 @@ def outer_mask_missing(evidence: Evidence) -> Match | str:
 
 
 def lengths_with_left_padding(evidence: Evidence) -> Match | str:
-    packs = c.named(evidence.site, "packpadded", "padpacked")
-    reason = None if packs else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    packs = predicates.named(evidence.site, "packpadded", "padpacked")
+    reason = None if packs else predicates.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if not packs and not has_lengths(evidence):
         return "the layer receives no lengths"
@@ -42,7 +41,7 @@ def lengths_with_left_padding(evidence: Evidence) -> Match | str:
 
 
 def through_left_padding(evidence: Evidence) -> Match | str:
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     kinds = (OperationKind.RECURRENT, OperationKind.SCAN, OperationKind.SUBGRAPH)
     if evidence.site.kind not in kinds and not _unrolled_scan(evidence):
@@ -54,13 +53,13 @@ def through_left_padding(evidence: Evidence) -> Match | str:
 
 def rows_out_of_order(evidence: Evidence) -> Match | str:
     picks = (OperationKind.INDEX, OperationKind.ROUTING, OperationKind.RECURRENT)
-    reason = c.is_a(evidence, "a selection of rows", *picks)
+    reason = predicates.is_a(evidence, "a selection of rows", *picks)
     if reason:
         return reason
-    if not c.mates_only(evidence):
+    if not predicates.mates_only(evidence):
         return "padding of the row itself leaks too"
-    recurrent = c.any_kind((evidence.site, *evidence.upstream, *evidence.downstream), OperationKind.RECURRENT)
-    if not recurrent and not c.works_along_batch(evidence):
+    recurrent = predicates.any_kind((evidence.site, *evidence.upstream, *evidence.downstream), OperationKind.RECURRENT)
+    if not recurrent and not predicates.works_along_batch(evidence):
         return "no rows were sorted for a recurrent layer"
     return Match(
         f"{evidence.site.operation} hands back rows in the order of their lengths: answers belong to other rows."
@@ -68,20 +67,20 @@ def rows_out_of_order(evidence: Evidence) -> Match | str:
 
 
 def zero_filled_last_step(evidence: Evidence) -> Match | str:
-    zeros = c.attribute(evidence.site, "zero_output_for_mask") is True
-    if zeros and evidence.site.kind is OperationKind.RECURRENT and not c.keeps_sequence(evidence):
+    zeros = predicates.attribute(evidence.site, "zero_output_for_mask") is True
+    if zeros and evidence.site.kind is OperationKind.RECURRENT and not predicates.keeps_sequence(evidence):
         return Match(
             f"{evidence.site.operation} hands out zeros at masked steps, and its last output is one of them in every "
             "row that is padded behind."
         )
-    reason = c.is_a(evidence, "an index", OperationKind.INDEX)
+    reason = predicates.is_a(evidence, "an index", OperationKind.INDEX)
     if reason:
         return reason
-    if c.keeps_sequence(evidence):
+    if predicates.keeps_sequence(evidence):
         return "it picks several positions"
-    if not c.zero_pads(evidence) or c.left_only(evidence):
+    if not predicates.zero_pads(evidence) or predicates.left_only(evidence):
         return "what it reads is not zero at the pads"
-    if not c.number_only(evidence) and not evidence.dead_positions:
+    if not predicates.number_only(evidence) and not evidence.dead_positions:
         return "what stands in the pads matters"
     return Match(
         f"{evidence.site.operation} takes the last column of a tensor whose pads are filled with zeros: short rows "
@@ -90,15 +89,15 @@ def zero_filled_last_step(evidence: Evidence) -> Match | str:
 
 
 def zeroed_not_skipped(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT, OperationKind.SUBGRAPH)
+    reason = predicates.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT, OperationKind.SUBGRAPH)
     if reason:
         return reason
-    if TwinKind.CONTENT in c.leaking(evidence):
+    if TwinKind.CONTENT in predicates.leaking(evidence):
         return "what stands in the pads matters"
-    zeroed = c.zero_pads(evidence)
-    if not zeroed and not c.number_only(evidence):
+    zeroed = predicates.zero_pads(evidence)
+    if not zeroed and not predicates.number_only(evidence):
         return "what stands in the pads matters"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if not zeroed and (facts is None or not facts.mask_reaches):
         return "nothing masks its input"
     return Match(
@@ -107,7 +106,7 @@ def zeroed_not_skipped(evidence: Evidence) -> Match | str:
 
 
 def bidirectional(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    reason = predicates.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
     if not runs_backward(evidence):
@@ -116,7 +115,7 @@ def bidirectional(evidence: Evidence) -> Match | str:
         return "only its final state is used"
     return Match(
         f"The backward pass of {evidence.site.operation} starts in the padding: the layer is not told the lengths.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -127,14 +126,14 @@ def final_state(evidence: Evidence) -> Match | str:
             f"{evidence.site.operation} takes the last column of {column.operation}, which ran on through the pads.",
             RootCause(column, "this layer is not told the lengths"),
         )
-    inside = c.attribute(evidence.site, "applies") == OperationKind.RECURRENT.value
-    reason = None if inside else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    inside = predicates.attribute(evidence.site, "applies") == OperationKind.RECURRENT.value
+    reason = None if inside else predicates.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
     if reason:
         return reason
     return Match(
         f"{evidence.site.operation} runs on through the pads: its last state is the one after the padding, not "
         "after the text.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -144,35 +143,39 @@ def reversed_scan(evidence: Evidence) -> Match | str:
     scans = site.kind is OperationKind.SCAN and (runs_backward(evidence) or evidence.spread is Spread.START)
     if not flips and not scans:
         return f"{site.operation} does not run from the end"
-    if c.mates_only(evidence):
+    if predicates.mates_only(evidence):
         return "only other rows change it"
     return Match(
         f"{site.operation} runs from the end of the padded row, so the pads come before every real position.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
 def loop_without_select(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a loop over time", OperationKind.SUBGRAPH, OperationKind.SCAN)
+    reason = predicates.is_a(evidence, "a loop over time", OperationKind.SUBGRAPH, OperationKind.SCAN)
     if reason:
         return reason
-    if not c.named(evidence.site, "loop", "scan", "while"):
+    if not predicates.named(evidence.site, "loop", "scan", "while"):
         return f"{evidence.site.operation} is not a loop"
-    who = "a mask that belongs to other rows" if c.mates_only(evidence) else "no selection of the old state at pads"
-    return Match(f"{evidence.site.operation} loops over the padded length with {who}.", c.lost_mask(evidence))
+    who = (
+        "a mask that belongs to other rows"
+        if predicates.mates_only(evidence)
+        else "no selection of the old state at pads"
+    )
+    return Match(f"{evidence.site.operation} loops over the padded length with {who}.", predicates.lost_mask(evidence))
 
 
 def further_rounds(evidence: Evidence) -> Match | str:
     """A loop written in Python: the padded run goes round it more often, and the origin reads what it ends with."""
     names = [site.name.rpartition("#")[0] for site in evidence.further]
     again = {name for name in names if name and names.count(name) > 1}
-    last = next((s for s in evidence.further if c.reads(evidence.site, s)), None)
+    last = next((s for s in evidence.further if predicates.reads(evidence.site, s)), None)
     if last is None or last.name.rpartition("#")[0] not in again:
         return "the padded run goes round no loop more often"
     return Match(
         f"{last.operation} goes on round its loop through the pads, and {evidence.site.operation} reads what it ends "
         "with.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
         last,
     )
 
@@ -186,7 +189,11 @@ def reads_state_only(evidence: Evidence) -> bool:
 
 def _last_column(evidence: Evidence) -> Site | None:
     """The recurrent layer without lengths whose last column an index takes."""
-    if evidence.site.kind is not OperationKind.INDEX or c.keeps_sequence(evidence) or not c.right_leaks(evidence):
+    if (
+        evidence.site.kind is not OperationKind.INDEX
+        or predicates.keeps_sequence(evidence)
+        or not predicates.right_leaks(evidence)
+    ):
         return None
     makers = [s for s in evidence.upstream if s.kind is not OperationKind.LAYOUT and s.operation != "Constant"]
     return makers[0] if makers and makers[0].kind is OperationKind.RECURRENT else None
@@ -208,13 +215,13 @@ def has_lengths(evidence: Evidence) -> bool:
 
 def runs_backward(evidence: Evidence) -> bool:
     site = evidence.site
-    direction = str(c.attribute(site, "direction") or "").lower()
-    flag = c.attribute(site, "bidirectional", "reverse", "go_backwards")
+    direction = str(predicates.attribute(site, "direction") or "").lower()
+    flag = predicates.attribute(site, "bidirectional", "reverse", "go_backwards")
     if isinstance(direction, str) and any(word in direction for word in BACKWARD):
         return True
     if flag is True or (isinstance(flag, int) and flag == 1):
         return True
-    if c.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
+    if predicates.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
         return True
     if _reads_reversed(evidence):
         return True
@@ -236,6 +243,6 @@ def _reads_reversed(evidence: Evidence) -> bool:
 
 
 def _reverses(site: Site) -> bool:
-    step = c.attribute(site, "steps", "step")
+    step = predicates.attribute(site, "steps", "step")
     values = step if isinstance(step, list | tuple) else (step,)
-    return c.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)
+    return predicates.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)

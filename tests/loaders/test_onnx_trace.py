@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.trace import OperationKind
-from maskcheck.loaders.onnx import pool
+from maskcheck.loaders.onnx import sessions
 from tests.loaders.onnx_builder import (
     BOOL,
     FLOAT,
@@ -331,7 +331,7 @@ class TestSessions:
         assert model._sessions.alive == (False, 1)
         for key in ("x", "scores", "weights"):
             model.trace(encoder_feeds(), {key: plain.tensors[key]})
-        assert model._sessions.alive == (False, pool._KEPT_BIG)
+        assert model._sessions.alive == (False, sessions._KEPT_BIG)
         model.run(encoder_feeds())
         assert model._sessions.alive == (True, 0)
 
@@ -341,7 +341,7 @@ class TestSessions:
         assert model._sessions.alive == (True, 1)
         for key in plain.tensors.keys() - plain.constants:
             model.trace(encoder_feeds(), {key: plain.tensors[key]})
-        assert model._sessions.alive == (True, pool._KEPT)
+        assert model._sessions.alive == (True, sessions._KEPT)
 
     def test_the_same_patches_share_a_session(self, tmp_path: Path) -> None:
         model = opened(encoder(), tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maskcheck.core.trace import OperationKind as Kind
-from maskcheck.loaders.onnx.graph import Node
+from maskcheck.loaders.onnx.graph import OnnxNode
 
 _BY_KIND: dict[Kind, str] = {
     Kind.ELEMENTWISE: """
@@ -92,7 +92,7 @@ STANDARD = _table(_BY_KIND)
 CONTRIB = _table(_CONTRIB)
 
 
-def kind_of(node: Node, *, table_lookup: bool = False, training: bool = False, over_time: bool = False) -> Kind:
+def kind_of(node: OnnxNode, *, table_lookup: bool = False, training: bool = False, over_time: bool = False) -> Kind:
     """Translate the operator of ``node``.
 
     Args:

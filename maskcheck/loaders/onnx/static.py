@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from maskcheck.core.model import InputUse, StaticFact
 from maskcheck.core.trace import OperationKind, Site
 from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.graph import Graph, Node
+from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
 
 _WEAK = -1000.0
@@ -18,7 +18,11 @@ _HALF_LOWEST = -65504.0
 
 
 def static_facts(
-    graph: Graph, constants: Constants, sites: Sequence[Site], uses: Sequence[InputUse], ranks: Mapping[str, int | None]
+    graph: OnnxGraph,
+    constants: Constants,
+    sites: Sequence[Site],
+    uses: Sequence[InputUse],
+    ranks: Mapping[str, int | None],
 ) -> tuple[StaticFact, ...]:
     """Everything noticed, inputs first and then site by site."""
     facts = list(_unused(graph, uses))
@@ -29,7 +33,7 @@ def static_facts(
     return tuple(facts)
 
 
-def _unused(graph: Graph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
+def _unused(graph: OnnxGraph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
     read = {use.input for use in uses}
     for name in graph.inputs:
         if name in read or _reaches_output(name, graph):
@@ -38,7 +42,7 @@ def _unused(graph: Graph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
         yield StaticFact("unused-input", None, f"input {name!r}: {seen}")
 
 
-def _reaches_output(name: str, graph: Graph) -> bool:
+def _reaches_output(name: str, graph: OnnxGraph) -> bool:
     """Whether values of ``name`` arrive at an output by being moved alone."""
     queue, seen = [name], {name}
     while queue:
@@ -52,14 +56,14 @@ def _reaches_output(name: str, graph: Graph) -> bool:
     return False
 
 
-def _recurrent(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _recurrent(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     recurrent = site.kind is OperationKind.RECURRENT or node.op == "DynamicQuantizeLSTM"
     if recurrent and site.attributes.get("has_sequence_lens") is False:
         direction = node.attributes.get("direction", "forward")
         yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
 
 
-def _attention(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     operation = node.operation
     if operation not in MASK_OPERAND or site.kind is not OperationKind.ATTENTION:
         return
@@ -71,7 +75,7 @@ def _attention(node: Node, site: Site, constants: Constants) -> Iterator[StaticF
         yield StaticFact("weak-fill", site.name, f"{node.op} masks with {value:g}")
 
 
-def _lengths(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     position = LENGTHS_OPERAND.get(node.operation)
     if position is None or not node.input(position):
         return
@@ -82,7 +86,7 @@ def _lengths(node: Node, site: Site, constants: Constants) -> Iterator[StaticFac
         yield StaticFact("baked-length", site.name, f"{node.op} reads constant lengths {list(fixed or ())}")
 
 
-def _fill(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _fill(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     """Fills of selections and additive masks that are too weak, or that half precision turns into -inf."""
     if not node.default or node.op not in ("Where", "Mul"):
         return
@@ -98,7 +102,7 @@ def _fill(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
             yield StaticFact("half-fill", site.name, f"{node.op} fills a float16 tensor with {value:g}")
 
 
-def _frozen_mask(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     """A constant that hides the same keys for every query: the padding of the traced example. A triangle does not."""
     operands = {"Add": (0, 1), "Where": (0,)}.get(node.op, ()) if node.default else ()
     for position in operands:
@@ -127,7 +131,7 @@ def _one_minus(name: str, constants: Constants) -> bool:
     return node is not None and node.op == "Sub" and constants.fill(node.input(0)) == 1.0
 
 
-def _integer_fill(node: Node, constants: Constants) -> bool:
+def _integer_fill(node: OnnxNode, constants: Constants) -> bool:
     values = [constants.value(name) for name in node.inputs]
     return any(v is not None and v.dtype.kind in "iu" for v in values)
 
@@ -145,12 +149,12 @@ def _is_half(name: str, constants: Constants) -> bool:
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
 
 
-def _quantisation(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _quantisation(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     if node.op in _DYNAMIC:
         yield StaticFact("dynamic-quantization", site.name, f"{node.op} takes its scale from the whole tensor")
 
 
-def _mask_index(graph: Graph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
+def _mask_index(graph: OnnxGraph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
     """Attention that reads positions of the first pad (one number per row) instead of a mask."""
     for node in graph.nodes:
         position = MASK_OPERAND.get(node.operation)

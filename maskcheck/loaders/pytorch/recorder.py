@@ -18,17 +18,17 @@ from maskcheck.core.model import Array
 from maskcheck.core.trace import OperationKind, Site, SourceLine, Trace
 from maskcheck.loaders.pytorch.arrays import like, to_numpy
 from maskcheck.loaders.pytorch.attributes import arguments, mutated, settings
-from maskcheck.loaders.pytorch.frames import source_line
-from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
-from maskcheck.loaders.pytorch.kinds import SIZED_LIKE, base_name, kind_of
-from maskcheck.loaders.pytorch.modules import ModuleStack
-from maskcheck.loaders.pytorch.units import (
+from maskcheck.loaders.pytorch.composite_ops import (
     ATTENTION,
     attention_settings,
     attention_weights,
     unit_arguments,
     unit_name,
 )
+from maskcheck.loaders.pytorch.frames import source_line
+from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
+from maskcheck.loaders.pytorch.kinds import SIZED_LIKE, base_name, kind_of
+from maskcheck.loaders.pytorch.modules import ModuleStack
 
 _FIRST_OUTPUT = (OperationKind.NORMALIZATION, OperationKind.ATTENTION)
 """Kinds whose further outputs are statistics that only training reads."""

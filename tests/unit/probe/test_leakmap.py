@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskcheck.core.report import LayerState
 from maskcheck.core.trace import OperationKind, Site
-from maskcheck.probe.explain.leakmap import STRETCHES, SiteState, layers
+from maskcheck.explain.leakmap import STRETCHES, SiteState, layers
 
 
 def state(name: str, module: str | None, state: str = "clean", positions: tuple[float, ...] = ()) -> SiteState:

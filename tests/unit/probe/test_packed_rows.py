@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from maskcheck.core.trace import OperationKind, Site, Trace
-from maskcheck.probe.explain.align import Axes, Mode, View, cut, learn
-from maskcheck.probe.explain.dirt import Alignment, State, states
+from maskcheck.explain.align import Axes, Mode, View, cut, learn
+from maskcheck.explain.divergence import Alignment, State, states
 
 BESIDE = View(True, rows=2, row=1, lengths=(4, 3))
 

@@ -19,7 +19,7 @@ def worth(reader: OperationKind, pads: float, made: tuple[int, ...] = (2, 5, 4))
     kept = np.where(MARKED, np.float32(pads), np.float32(1.0))
     read = Site("reader", "Reader", reader, ("kept",), ("made",))
     trace = Trace((MASKING, read), {"kept": kept, "made": np.ones(made, dtype=np.float32)}, {})
-    return entry._worth(entry.Entry("kept", SPEC, "masking"), MARKED, trace)
+    return entry._worth(entry.EntryPoint("kept", SPEC, "masking"), MARKED, trace)
 
 
 def test_zeros_that_a_convolution_reads_begin_to_count_behind_it() -> None:

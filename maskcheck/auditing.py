@@ -29,9 +29,10 @@ from maskcheck.core.report import (
     TwinKind,
 )
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind, Site
 from maskcheck.explain.explain_model import Explanation, OriginReport, explain_model
 from maskcheck.explain.leakmap import layers
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.factory import find as find_function
 from maskcheck.probe.contract.infer_contract import Inference, infer, infer_inner
 from maskcheck.probe.instrumented import LARGE, Instrumented
@@ -292,7 +293,7 @@ def _findings(
 
 
 def _only_moves(site: Site | None) -> bool:
-    return site is not None and site.kind is OperationKind.LAYOUT
+    return site is not None and site.kind is Kind.LAYOUT
 
 
 def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:

@@ -15,16 +15,17 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAMEWORKS = {"torch", "tensorflow", "keras", "onnx", "onnxruntime", "transformers", "safetensors", "onnxscript"}
 
 ALLOWED = {
-    "core": {"core"},
-    "loaders": {"core", "loaders"},
-    "probe": {"core", "probe"},
-    "explain": {"core", "probe", "explain"},
-    "rules": {"core", "rules"},
-    "report": {"core", "report"},
-    "contract_file": {"core", "contract_file"},
-    "acceptance": {"core", "acceptance"},
-    "config": {"core", "acceptance", "contract_file", "config"},
-    "auditing": {"core", "loaders", "probe", "explain", "rules", "report", "auditing"},
+    "ir": {"ir"},
+    "core": {"ir", "core"},
+    "loaders": {"ir", "core", "loaders"},
+    "probe": {"ir", "core", "probe"},
+    "explain": {"ir", "core", "probe", "explain"},
+    "rules": {"ir", "core", "rules"},
+    "report": {"ir", "core", "report"},
+    "contract_file": {"ir", "core", "contract_file"},
+    "acceptance": {"ir", "core", "acceptance"},
+    "config": {"ir", "core", "acceptance", "contract_file", "config"},
+    "auditing": {"ir", "core", "loaders", "probe", "explain", "rules", "report", "auditing"},
 }
 """What each part may import of maskcheck. ``cli`` and whatever is not named here may import everything below them."""
 

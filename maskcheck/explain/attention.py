@@ -9,11 +9,12 @@ import numpy as np
 from maskcheck.core.contract import Side
 from maskcheck.core.model import Array
 from maskcheck.core.report import AttentionMap, AttentionSample
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import Axes, View
-from maskcheck.explain.origins import Graph
+from maskcheck.ir.graph import Graph, Site
+from maskcheck.ir.operation import Kind
 
-_KEEPS_WEIGHTS = (OperationKind.ELEMENTWISE, OperationKind.RANDOM)
+_KEEPS_WEIGHTS = (Kind.ELEMENTWISE, Kind.RANDOM)
 _VISIBLE = 1e-6
 _SHOWN = 64
 _HIDDEN_SCORE = 1e3
@@ -22,12 +23,12 @@ _HIDDEN_SCORE = 1e3
 
 def maps(trace: Trace, axes: Mapping[str, Axes | None], view: View) -> tuple[AttentionMap, ...]:
     """One map per attention site of a padded trace of identical rows."""
-    graph = Graph.of(trace)
+    graph = Graph.of(trace.sites)
     found = []
     for site in trace.sites:
         if site.name in trace.attention:
             known = _fused(site, trace.attention[site.name], trace, axes, view)
-        elif site.kind is OperationKind.SOFTMAX:
+        elif site.kind is Kind.SOFTMAX:
             known = _softmax(site, graph, trace, axes, view)
         else:
             known = None

@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import MIRRORED, MODES, Axes, Grids, Mode, View, cut, grids_of, reshape_like
 from maskcheck.explain.filler import adds_steps, keeps_steps
+from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.noise import HEADROOM, MARGIN
 

@@ -9,12 +9,13 @@ import numpy as np
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import AttentionMap, TwinKind
-from maskcheck.core.trace import OperationKind, Site
 from maskcheck.explain.align import Axes, View
 from maskcheck.explain.divergence import State, compare
 from maskcheck.explain.leakmap import gaps
-from maskcheck.explain.origins import Graph, Origin
+from maskcheck.explain.origins import Origin
 from maskcheck.explain.session import PatchingSession
+from maskcheck.ir.graph import Graph, Site
+from maskcheck.ir.operation import Kind
 
 _BEFORE, _BEHIND = 20, 12
 """How many of the nearest sites rules may look at."""
@@ -22,7 +23,7 @@ _FAR = 40
 """How many sites more that made a mask."""
 _ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
-_THROUGH = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.STATIC_QUANTIZE)
+_THROUGH = (Kind.ELEMENTWISE, Kind.LAYOUT, Kind.STATIC_QUANTIZE)
 
 
 def facts(session: PatchingSession, keys: Collection[str], masks: Collection[str]) -> dict[str, TensorFacts]:
@@ -64,9 +65,9 @@ def masked_nearby(graph: Graph, key: str, masks: Collection[str]) -> bool:
         if current in masks:
             return True
         site = graph.maker.get(current)
-        if site is not None and (site.kind in _THROUGH or (current == key and site.kind is OperationKind.SOFTMAX)):
+        if site is not None and (site.kind in _THROUGH or (current == key and site.kind is Kind.SOFTMAX)):
             stack += site.inputs
-        elif site is not None and (place := _ADDS.get(site.operation)) is not None and len(site.inputs) > 2:
+        elif site is not None and (place := _ADDS.get(site.operator)) is not None and len(site.inputs) > 2:
             stack.append(site.inputs[place])
     return False
 
@@ -172,7 +173,7 @@ def _layouts(graph: Graph, sites: Sequence[Site]) -> tuple[Site, ...]:
     stack = [key for site in sites for key in site.inputs]
     while stack:
         maker = graph.maker.get(stack.pop())
-        if maker is not None and maker.kind is OperationKind.LAYOUT and maker.name not in found:
+        if maker is not None and maker.kind is Kind.LAYOUT and maker.name not in found:
             found[maker.name] = maker
             stack += maker.inputs
     return tuple(found.values())

@@ -11,7 +11,6 @@ from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import Model
 from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
-from maskcheck.core.trace import OperationKind, Site
 from maskcheck.explain.align import Axes, View
 from maskcheck.explain.attention import maps
 from maskcheck.explain.evidence import evidence
@@ -20,6 +19,8 @@ from maskcheck.explain.iterative_patching import Group, PatchedOrigins, patch_it
 from maskcheck.explain.leakmap import SiteState, clean_map, leak_map
 from maskcheck.explain.pad_noise import poke
 from maskcheck.explain.session import PatchingSession, RowTraces, axes_of, open_patching_session, trace_row
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.probe.compare import difference
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.run_twins import TwinResults
@@ -254,7 +255,7 @@ def _takes_maximum(base: RowTraces, axes: Mapping[str, Axes | None]) -> bool:
     for site in base.long.sites:
         known = next((a for k in site.inputs if (a := axes.get(k)) is not None and a.sequence), None)
         made = next((a for k in site.outputs if (a := axes.get(k)) is not None), None)
-        if site.kind is OperationKind.REDUCE_MAX and known is not None and made is not None and not made.sequence:
+        if site.kind is Kind.REDUCE_MAX and known is not None and made is not None and not made.sequence:
             return True
     return False
 

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import Axes
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 
 _COPIES = ("reflect", "replic", "mirror", "symmetric", "edge", "wrap", "circular", "pack", "nested")
 """Words in the names and modes of operators that pad with something else than constants."""
@@ -30,11 +32,11 @@ def adds_steps(
     what is computed from sizes alone.
     """
     data = [key for key in site.inputs if key not in known]
-    if site.kind is OperationKind.PAD:
-        named = f"{site.operation} {site.attributes.get('mode', '')}".lower()
+    if site.kind is Kind.PAD:
+        named = f"{site.operator} {site.attributes.get('mode', '')}".lower()
         if any(word in named for word in _COPIES):
             return 0
-    elif site.kind is not OperationKind.CONCATENATE or len(data) == len(site.inputs):
+    elif site.kind is not Kind.CONCATENATE or len(data) == len(site.inputs):
         return 0
     if len(data) != 1 or not site.outputs:
         return 0
@@ -44,7 +46,7 @@ def adds_steps(
         if _extents(key, axes) == lengthened:
             return 0
         maker = made.get(key)
-        if maker is None or maker.kind not in (OperationKind.INDEX, OperationKind.LAYOUT) or not maker.inputs:
+        if maker is None or maker.kind not in (Kind.INDEX, Kind.LAYOUT) or not maker.inputs:
             break
         key, seen = maker.inputs[0], seen + 1
     before, after = (twin.tensors.get(k) for k in (data[0], site.outputs[0]))
@@ -65,12 +67,12 @@ def keeps_steps(site: Site, filled: Mapping[str, int], reference: Trace, twin: T
         return 0
     size = max(filled.values())
     size = size if size in made.shape else UNSEEN
-    if site.kind is OperationKind.ELEMENTWISE:
+    if site.kind is Kind.ELEMENTWISE:
         return size
-    if site.kind is OperationKind.LAYOUT:
+    if site.kind is Kind.LAYOUT:
         same = _sizes(data[0], reference, twin) == _sizes(site.outputs[0], reference, twin)
-        return size if same and not any(word in site.operation.lower() for word in _MOVES) else 0
-    if site.kind is OperationKind.MATMUL:
+        return size if same and not any(word in site.operator.lower() for word in _MOVES) else 0
+    if site.kind is Kind.MATMUL:
         summed = _summed(data, twin)
         return size if summed is not None and summed not in filled.values() and UNSEEN not in filled.values() else 0
     return 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from maskcheck.core.errors import RunError
-from maskcheck.core.trace import Site
 from maskcheck.explain.divergence import TensorState
 from maskcheck.explain.origins import Origin, in_order, siblings, signature
 from maskcheck.explain.session import PatchingSession
+from maskcheck.ir.graph import Site
 
 _ROUNDS = 10
 _MOST_GROUPS = 6

@@ -10,9 +10,10 @@ import numpy as np
 
 from maskcheck.core.model import Array
 from maskcheck.core.report import LayerState
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.divergence import State
 from maskcheck.explain.session import PatchingSession
+from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import absolute, scale
 
 STRETCHES = 120

@@ -9,69 +9,15 @@ import numpy as np
 
 from maskcheck.core.contract import Contract, Role
 from maskcheck.core.model import InputUse, UseKind
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import Axes
 from maskcheck.explain.divergence import State, TensorState
+from maskcheck.ir.graph import Graph, Site
+from maskcheck.ir.operation import Kind
 
 _FAINT = 1e-4
 """Standard deviations below which a difference is near rounding, and need not stay above it all the way."""
 _MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """Who makes and who reads each tensor of a trace."""
-
-    sites: tuple[Site, ...]
-    maker: Mapping[str, Site]
-    readers: Mapping[str, tuple[Site, ...]]
-
-    @classmethod
-    def of(cls, trace: Trace) -> Graph:
-        readers: dict[str, list[Site]] = {}
-        for site in trace.sites:
-            for key in site.inputs:
-                readers.setdefault(key, []).append(site)
-        maker = {key: site for site in trace.sites for key in site.outputs}
-        return cls(trace.sites, maker, {key: tuple(found) for key, found in readers.items()})
-
-    def live(self, outputs: Collection[str]) -> frozenset[str]:
-        """Keys from which one of ``outputs`` is computed, those included."""
-        seen, stack = set(outputs), list(outputs)
-        while stack:
-            site = self.maker.get(stack.pop())
-            for key in site.inputs if site else ():
-                if key not in seen:
-                    seen.add(key)
-                    stack.append(key)
-        return frozenset(seen)
-
-    def upstream(self, site: Site, limit: int) -> tuple[Site, ...]:
-        """The nearest sites that feed ``site``, breadth first."""
-        return self._walk(
-            [self.maker[k] for k in site.inputs if k in self.maker],
-            limit,
-            lambda s: [self.maker[k] for k in s.inputs if k in self.maker],
-        )
-
-    def downstream(self, site: Site, limit: int) -> tuple[Site, ...]:
-        """The nearest sites that read from ``site``, breadth first."""
-        return self._walk(
-            [r for k in site.outputs for r in self.readers.get(k, ())],
-            limit,
-            lambda s: [r for k in s.outputs for r in self.readers.get(k, ())],
-        )
-
-    @staticmethod
-    def _walk(first, limit, following) -> tuple[Site, ...]:  # type: ignore[no-untyped-def]
-        found: dict[str, Site] = {}
-        queue = list(first)
-        while queue and len(found) < limit:
-            site = queue.pop(0)
-            if site.name not in found:
-                found[site.name] = site
-                queue += following(site)
-        return tuple(found.values())
 
 
 def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignored: Collection[str]) -> frozenset[str]:
@@ -94,7 +40,7 @@ def counts(masks: Collection[str], trace: Trace, axes: Mapping[str, Axes | None]
     """Those of ``masks`` that say how many steps there are, and not which, or in what order."""
     ordered: set[str] = set()
     for site in trace.sites:
-        if site.kind is OperationKind.ROUTING or ordered & set(site.inputs):
+        if site.kind is Kind.ROUTING or ordered & set(site.inputs):
             ordered |= set(site.outputs)
     return frozenset(
         key
@@ -194,14 +140,14 @@ def _explained(
 
 def signature(graph: Graph, site: Site) -> tuple[object, ...]:
     """What makes sites of repeated layers alike: the operation and its neighbours' operations."""
-    before = tuple(sorted(graph.maker[k].operation for k in site.inputs if k in graph.maker))
-    after = tuple(sorted({r.operation for k in site.outputs for r in graph.readers.get(k, ())}))
-    return (site.operation, before, after, str(site.attributes.get("axis")), str(site.attributes.get("axes")))
+    before = tuple(sorted(graph.maker[k].operator for k in site.inputs if k in graph.maker))
+    after = tuple(sorted({r.operator for k in site.outputs for r in graph.readers.get(k, ())}))
+    return (site.operator, before, after, str(site.attributes.get("axis")), str(site.attributes.get("axes")))
 
 
 def siblings(graph: Graph, site: Site, live: Collection[str]) -> list[Site]:
     """Other live sites with the same signature: the same operation in other layers."""
-    if site.kind in (OperationKind.ELEMENTWISE, OperationKind.LAYOUT):
+    if site.kind in (Kind.ELEMENTWISE, Kind.LAYOUT):
         return []  # too common to guess from; found one after another instead
     wanted = signature(graph, site)
     return [

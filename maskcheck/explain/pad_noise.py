@@ -14,10 +14,11 @@ from maskcheck.core.contract import Contract
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
-from maskcheck.core.trace import OperationKind, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import Axes
-from maskcheck.explain.origins import Graph
 from maskcheck.explain.session import RowTraces
+from maskcheck.ir.graph import Graph
+from maskcheck.ir.operation import Kind
 from maskcheck.probe.compare import difference, rounding, take_row
 from maskcheck.probe.entry import feeds
 from maskcheck.probe.noise import HEADROOM
@@ -56,7 +57,7 @@ def _hidden(trace: Trace, axes: Mapping[str, Axes | None], outputs: tuple[str, .
     """The residual stream: floating tensors along the sequence that several sites read and whose pads are not kept
     at 0.
     """
-    graph = Graph.of(trace)
+    graph = Graph.of(trace.sites)
     live = graph.live(outputs)
     found = []
     for site in trace.sites:
@@ -64,11 +65,7 @@ def _hidden(trace: Trace, axes: Mapping[str, Axes | None], outputs: tuple[str, .
             value, known = trace.tensors.get(key), axes.get(key)
             if value is None or known is None or len(known.sequence) != 1 or value.ndim < 3 or key not in live:
                 continue
-            if (
-                not np.issubdtype(value.dtype, np.floating)
-                or site.kind is OperationKind.SHAPE
-                or key in trace.shape_only
-            ):
+            if not np.issubdtype(value.dtype, np.floating) or site.kind is Kind.SHAPE or key in trace.shape_only:
                 continue
             if len(graph.readers.get(key, ())) >= 2 and np.any(_pads(value, known)):
                 found.append(key)

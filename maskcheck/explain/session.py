@@ -10,10 +10,12 @@ import numpy as np
 from maskcheck.core.contract import Contract, Side
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.explain.align import Axes, Mode, View, cut, guess, learn
 from maskcheck.explain.divergence import Alignment, State, TensorState, states
-from maskcheck.explain.origins import Graph, Origin, counts, origins, pure_masks
+from maskcheck.explain.origins import Origin, counts, origins, pure_masks
+from maskcheck.ir.graph import Graph, Site
+from maskcheck.ir.operation import Kind
 from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.layout import Fill, Padding
@@ -72,7 +74,7 @@ class PatchingSession:
         patches = {**self.base_patches, **self._patches(sites, self.twin)}
         twin = self.model.trace(feeds(self.contract, self.twin_call), patches=patches, record=record)
         reference = self.reference
-        if self.alignment.exact and any(site.kind is OperationKind.SOFTMAX for site in sites):
+        if self.alignment.exact and any(site.kind is Kind.SOFTMAX for site in sites):
             clean = self._patches(sites, self.reference)
             reference = self.model.trace(feeds(self.contract, self.reference_call), patches=clean, record=record)
         found = states(_with_outputs(reference), _with_outputs(twin), self.alignment)
@@ -108,7 +110,7 @@ class PatchingSession:
             if site.name in seen:
                 continue
             seen.add(site.name)
-            orders = site.kind is OperationKind.ROUTING and not self.floating(site)
+            orders = site.kind is Kind.ROUTING and not self.floating(site)
             indices = site not in sites and not self.floating(site)
             readers = [r for k in site.outputs for r in self.graph.readers.get(k, ())] if orders or indices else []
             if readers:
@@ -149,7 +151,7 @@ class PatchingSession:
             for key in site.outputs:
                 if key not in self.live or key not in self.twin.tensors or key not in self.reference.tensors:
                     continue
-                value = self._cleaned(key, run, neutral_pads=site.kind is OperationKind.SOFTMAX)
+                value = self._cleaned(key, run, neutral_pads=site.kind is Kind.SOFTMAX)
                 if value is not None:
                     patches[key] = value
         return patches
@@ -263,7 +265,7 @@ def open_patching_session(
     dimension = _padded_dimension(contract, pair)
     ratio = (base.single.rows[0].lengths[dimension], base.single.padding.totals[dimension])
     axes = axes_of(base, runs.twin, runs.views[1], among=among)
-    graph = Graph.of(runs.twin)
+    graph = Graph.of(runs.twin.sites)
     ignored = runs.twin.shape_only | runs.twin.constants
     alike = among and pair.reference.padding.totals == pair.other.padding.totals
     masks = pure_masks(graph, contract, model.uses, ignored)

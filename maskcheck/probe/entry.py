@@ -9,7 +9,8 @@ import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, InputContract, Role
 from maskcheck.core.model import Array, Model, UseKind
-from maskcheck.core.trace import OperationKind, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.operation import Kind
 from maskcheck.probe.layout import assemble, validity
 from maskcheck.probe.runner import PaddedBatch
 
@@ -109,7 +110,7 @@ def _worth(entry: EntryPoint, marked: Array, trace: Trace) -> tuple[str, ...]:
     pads = steps_of(entry.input, marked, value)
     readers = [site for site in trace.sites if entry.key in site.inputs]
     made = tuple(key for site in readers for key in site.outputs)
-    behind = bool(readers) and all(site.kind is OperationKind.CONVOLUTION for site in readers)
+    behind = bool(readers) and all(site.kind is Kind.CONVOLUTION for site in readers)
     if pads is None or value[pads].any() or not behind:
         return (entry.key,)
     steps = _steps(entry.input, marked).shape

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskcheck.core.contract import OutputKind, Role
 from maskcheck.core.report import OutputDifference, PassportRow, Status, TwinKind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import cosine_change, difference, max_abs
 from maskcheck.probe.decisions import decisions_changed
 from maskcheck.probe.noise import Noise

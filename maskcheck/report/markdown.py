@@ -130,7 +130,7 @@ def _places(finding: Finding) -> str:
     site = finding.site
     if site is None:
         return "At the model as a whole."
-    names: Sequence[str] = (source_line(site), site.module or "", site.operation, site.name)
+    names: Sequence[str] = (source_line(site), site.module or "", site.operator, site.name)
     more = f", and at {plural(len(finding.related), 'further place')}" if finding.related else ""
     return "At " + ", ".join(span(name) for name in dict.fromkeys(names) if clean(name)) + more + "."
 

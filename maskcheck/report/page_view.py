@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maskcheck.core.contract import Contract
 from maskcheck.core.report import Accepted, AttentionMap, Finding, ModelReport, Outcome, PassportRow, Report, Severity
 from maskcheck.core.report import Status as RowStatus
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.report.canvas import clean, code
 from maskcheck.report.contract_view import describe_input, describe_output
 from maskcheck.report.drawings import Curve, HeadBar, Heatmap, Scale, curve, head_bars, heatmap, scale
@@ -331,7 +331,7 @@ def _short(site: Site) -> str:
 def _names(site: Site | None) -> Iterator[str]:
     if site is None:
         return
-    yield from (clean(n) for n in dict.fromkeys((site.module or "", site.operation, site.name)) if clean(n))
+    yield from (clean(n) for n in dict.fromkeys((site.module or "", site.operator, site.name)) if clean(n))
 
 
 def _measured(finding: Finding) -> Iterator[Fact]:

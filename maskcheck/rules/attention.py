@@ -7,11 +7,12 @@ import math
 from maskcheck.core.contract import Conflict
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
-ATTENTION_KINDS = (OperationKind.SOFTMAX, OperationKind.ATTENTION)
+ATTENTION_KINDS = (Kind.SOFTMAX, Kind.ATTENTION)
 _ALL_OF_IT = 0.999
 """Weight on pads that no sound or missing mask gives: without one, real positions keep their share."""
 
@@ -21,7 +22,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     if conflict is not None and predicates.mask_reaches(evidence):
         why = predicates.sentence(conflict.message)
         return Match(
-            f"{evidence.site.operation} hides the real positions and shows the pads: {why}",
+            f"{evidence.site.operator} hides the real positions and shows the pads: {why}",
             RootCause(None, f"the input {conflict.input!r} is read with inverted polarity"),
         )
     reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
@@ -30,7 +31,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     weights = evidence.attention
     if weights is not None and weights.pad_mass and min(weights.pad_mass) > _ALL_OF_IT and masking.masked(evidence):
         return Match(
-            f"{evidence.site.operation} gives all of its weight to the pads and none to real positions: its mask is "
+            f"{evidence.site.operator} gives all of its weight to the pads and none to real positions: its mask is "
             "inverted on the way here.",
             _asked_at(evidence),
         )
@@ -41,7 +42,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     return Match(
-        f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: its mask is "
+        f"{evidence.site.operator} gives its weight to the pads while real tokens change nothing: its mask is "
         "inverted on the way here.",
         _asked_at(evidence),
     )
@@ -49,7 +50,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
 
 def _asked_at(evidence: Evidence) -> RootCause | None:
     """Where a mask is made of a question: of two answers one may have been taken for the other."""
-    names = ((s, s.operation.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
+    names = ((s, s.operator.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
     asked = next((s for s, name in names if name in _QUESTIONS), None)
     return RootCause(asked, "the mask is made here") if asked else None
 
@@ -79,7 +80,7 @@ _QUESTIONS = frozenset(
 
 
 def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
     facts, axis = predicates.sequence_input(evidence), masking.softmax_axis(evidence)
@@ -88,11 +89,11 @@ def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
     rows = facts.batch_axis if facts.batch_axis is not None else 0
     if axis == rows and axis not in facts.sequence_axes and axis != len(facts.shape) - 1:
         return Match(
-            f"{evidence.site.operation} normalises over the rows of the batch (axis {axis}), not over the keys."
+            f"{evidence.site.operator} normalises over the rows of the batch (axis {axis}), not over the keys."
         )
     if len(facts.sequence_axes) > 1 and axis in facts.sequence_axes and axis != max(facts.sequence_axes):
         return Match(
-            f"{evidence.site.operation} normalises over the queries (axis {axis}) instead of the keys (axis "
+            f"{evidence.site.operator} normalises over the queries (axis {axis}) instead of the keys (axis "
             f"{max(facts.sequence_axes)}), so pad queries enter every real weight."
         )
     return "the softmax runs over the last sequence axis"
@@ -106,13 +107,13 @@ def mask_on_queries(evidence: Evidence) -> Match | str:
         return "no mask was seen on the query axis"
     laid = next((s for s in masking.mask_path(evidence) if s.kind in _LAYS_OUT), None)
     return Match(
-        f"The mask of {evidence.site.operation} lies on the query axis: it changes whole rows of scores, which a "
+        f"The mask of {evidence.site.operator} lies on the query axis: it changes whole rows of scores, which a "
         "softmax ignores, and hides no pad.",
         RootCause(laid, "the mask gets its axes here") if laid else None,
     )
 
 
-_LAYS_OUT = (OperationKind.LAYOUT, OperationKind.INDEX)
+_LAYS_OUT = (Kind.LAYOUT, Kind.INDEX)
 
 
 def _laid_on_queries(evidence: Evidence) -> bool:
@@ -137,18 +138,18 @@ def mask_dropped_by_export(evidence: Evidence) -> Match | str:
     if masking.masked(evidence):
         return "a mask enters the scores"
     return Match(
-        f"{evidence.site.operation} sees the pads because the file's mask input is connected to nothing.",
+        f"{evidence.site.operator} sees the pads because the file's mask input is connected to nothing.",
         RootCause(None, fact.detail),
     )
 
 
 def fused_without_mask(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
     takes_mask = bool(predicates.mask_inputs(evidence))
-    if evidence.format != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
+    if evidence.format != "onnx" or not (takes_mask or evidence.site.operator.startswith("com.microsoft")):
         return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"
@@ -156,7 +157,7 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
         return "only left padding leaks: the operator's own causal mask hides right padding"
     although = ", although the model takes one" if takes_mask else ""
     return Match(
-        f"The fused {evidence.site.operation} lets real positions attend to pads: it is given no mask{although}.", cause
+        f"The fused {evidence.site.operator} lets real positions attend to pads: it is given no mask{although}.", cause
     )
 
 
@@ -170,12 +171,12 @@ def inert_mask(evidence: Evidence) -> Match | str:
     fill = _fill_on_no_pad(evidence)
     if fill is not None:
         return Match(
-            f"A mask puts {fill:g} into the scores of {evidence.site.operation}, but at no pad: what it is made of "
+            f"A mask puts {fill:g} into the scores of {evidence.site.operator}, but at no pad: what it is made of "
             "marks none of them, as when 0 and 1 are read where 0 and a large negative number were expected."
         )
     if masking.leaves_pads_in(evidence):
         return Match(
-            f"A mask enters {evidence.site.operation} with a value that removes what it is laid on, and it is laid on "
+            f"A mask enters {evidence.site.operator} with a value that removes what it is laid on, and it is laid on "
             "no pad: what it is made of marks none of them."
         )
     if conflict is None and not evidence.leaks(TwinKind.MASK):
@@ -183,7 +184,7 @@ def inert_mask(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores at all"
     return Match(
-        f"A mask enters {evidence.site.operation} and changes nothing: given, omitted or inverted, the answer is "
+        f"A mask enters {evidence.site.operator} and changes nothing: given, omitted or inverted, the answer is "
         "the same.",
         RootCause(None, conflict.message) if conflict else None,
     )
@@ -206,17 +207,17 @@ def _fill_on_no_pad(evidence: Evidence) -> float | None:
 
 
 def mask_after_softmax(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
     if masking.masked(evidence):
         return "a mask enters before the softmax"
     for site in evidence.downstream:
         others = [f for k in site.inputs if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None]
-        masks = site.kind is OperationKind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
+        masks = site.kind is Kind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
         if masks and predicates.reads(site, evidence.site):
             return Match(
-                f"The mask multiplies the result of {evidence.site.operation} instead of its scores: the pads' "
+                f"The mask multiplies the result of {evidence.site.operator} instead of its scores: the pads' "
                 "weights are removed, but the pads stay in the denominator.",
                 RootCause(site, "the mask is applied here, after the softmax"),
             )
@@ -241,7 +242,7 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     )
     if negation is not None:
         return Match(
-            f"{negation.operation} negates the mask of {evidence.site.operation} bit by bit, which leaves every "
+            f"{negation.operator} negates the mask of {evidence.site.operator} bit by bit, which leaves every "
             "entry true: all keys are masked alike, and attention is uniform over real positions and pads.",
             RootCause(negation, "the integer mask is negated bit by bit here"),
         )
@@ -253,7 +254,7 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     if any(not math.isclose(m, mass[0], rel_tol=1e-5) for m in mass):
         return "the heads put different weights on the pads"
     return Match(
-        f"Every head of {evidence.site.operation} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
+        f"Every head of {evidence.site.operator} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
         "masked alike, so attention is uniform over real positions and pads."
     )
 
@@ -267,20 +268,20 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.WEAK_FILL)
     if cause is not None:
         why = predicates.sentence(cause.reason)
-        return Match(f"The value that masks the scores of {evidence.site.operation} is too weak: {why}", cause)
+        return Match(f"The value that masks the scores of {evidence.site.operator} is too weak: {why}", cause)
     if not masking.masked(evidence):
         return "no mask enters the scores"
     mass = masking.pad_mass(evidence)
     if mass is not None and 0.0 < mass < masking.UNMASKED_MASS:
         return Match(
-            f"The mask of {evidence.site.operation} leaves the pads a weight of {mass:.1g}: its value is too weak "
+            f"The mask of {evidence.site.operator} leaves the pads a weight of {mass:.1g}: its value is too weak "
             "to remove them."
         )
     scaled = _scaled_mask(evidence)
     if scaled is not None:
         value = scaled.attributes["fill"]
         return Match(
-            f"The mask that joins the scores of {evidence.site.operation} is multiplied by {value:g} only, which does "
+            f"The mask that joins the scores of {evidence.site.operator} is multiplied by {value:g} only, which does "
             "not remove the pads.",
             RootCause(scaled, "the mask gets its value here"),
         )
@@ -289,7 +290,7 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
         fill = masking.fill_of(join)
         value = f"{fill:g}, which does" if fill is not None else "a value that does"
         return Match(
-            f"{join.operation} sets the scores of {evidence.site.operation} at the pads to {value} not remove them.",
+            f"{join.operator} sets the scores of {evidence.site.operator} at the pads to {value} not remove them.",
             RootCause(join, "the value is chosen here"),
         )
     return "pads keep a full weight and nothing fills their scores"
@@ -325,7 +326,7 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     join = masking.joining_site(evidence)
     share = f" ({mass:.0%} of the weight)" if mass is not None else ""
     return Match(
-        f"A mask enters {evidence.site.operation} and leaves the pads in{share}: it is added as plain numbers, 0 "
+        f"A mask enters {evidence.site.operator} and leaves the pads in{share}: it is added as plain numbers, 0 "
         "and 1, not as a huge negative value.",
         RootCause(join, "the mask joins the scores here") if join else None,
     )
@@ -333,12 +334,12 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
 
 def softmax_over_something_else(evidence: Evidence) -> Match | str:
     """Weights for every position, masked, and then normalised along another axis: the mask removes nothing."""
-    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
     softmax = next((s for s in evidence.upstream if predicates.reads(evidence.site, s)), None)
     scores = evidence.facts(softmax.inputs[0]) if softmax is not None and softmax.inputs else None
-    if softmax is None or softmax.kind is not OperationKind.SOFTMAX or scores is None:
+    if softmax is None or softmax.kind is not Kind.SOFTMAX or scores is None:
         return "no factor is a softmax"
     axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
@@ -347,7 +348,7 @@ def softmax_over_something_else(evidence: Evidence) -> Match | str:
     if axes[0] == summed:
         return "the product sums over what the softmax shared out"
     return Match(
-        f"{softmax.operation} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
+        f"{softmax.operator} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
         "pads keep their weight.",
         None,
         softmax,
@@ -366,7 +367,7 @@ def mask_never_reaches(evidence: Evidence) -> Match | str:
     if predicates.left_only(evidence):
         return "right padding is clean: a causal mask hides it"
     return Match(
-        f"{evidence.site.operation} lets real positions attend to pads: the model takes "
+        f"{evidence.site.operator} lets real positions attend to pads: the model takes "
         f"{', '.join(map(repr, names))}, but it never reaches these scores.",
         predicates.lost_mask(evidence),
     )
@@ -383,7 +384,7 @@ def no_padding_mask(evidence: Evidence) -> Match | str:
     if predicates.mates_only(evidence):
         return "padding has no effect, only other rows have"
     return Match(
-        f"{evidence.site.operation} lets real positions attend to pads: no padding mask enters its scores.",
+        f"{evidence.site.operator} lets real positions attend to pads: no padding mask enters its scores.",
         predicates.lost_mask(evidence),
     )
 

@@ -6,7 +6,7 @@ import math
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention import ATTENTION_KINDS
 from maskcheck.rules.rule import Match
@@ -25,16 +25,16 @@ def attention_across_batch(evidence: Evidence) -> Match | str:
     if masking.masked(evidence) and not along_batch:
         return "a mask enters the scores, so another row's mask is the likelier cause"
     return Match(
-        f"{evidence.site.operation} attends across the rows of the batch: other rows change the answer, and padding "
+        f"{evidence.site.operator} attends across the rows of the batch: other rows change the answer, and padding "
         "does not."
     )
 
 
 def mask_of_another_row(evidence: Evidence) -> Match | str:
-    laid_out = evidence.site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and predicates.mates_only(evidence)
+    laid_out = evidence.site.kind in (Kind.INDEX, Kind.LAYOUT) and predicates.mates_only(evidence)
     if laid_out and predicates.mask_reaches(evidence) and predicates.any_kind(evidence.downstream, *ATTENTION_KINDS):
         return Match(
-            f"{evidence.site.operation} lays the rows of the mask out anew, and the attention behind it masks a row "
+            f"{evidence.site.operator} lays the rows of the mask out anew, and the attention behind it masks a row "
             "with the mask of another."
         )
     reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
@@ -47,7 +47,7 @@ def mask_of_another_row(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     return Match(
-        f"{evidence.site.operation} masks a row with the mask of another row of the batch: only mates of other "
+        f"{evidence.site.operator} masks a row with the mask of another row of the batch: only mates of other "
         "lengths change the answer.",
         _rearranged_mask(evidence),
     )
@@ -72,10 +72,10 @@ def fully_masked_row(evidence: Evidence) -> Match | str:
         return "no attention is near, or it is a division"
     if broken:
         return Match(
-            f"{attention.operation} has nothing left to choose from once there is padding, and makes NaN of it."
+            f"{attention.operator} has nothing left to choose from once there is padding, and makes NaN of it."
         )
     return Match(
-        f"{attention.operation} over a row without any real key has nothing to choose from, and what it makes of it "
+        f"{attention.operator} over a row without any real key has nothing to choose from, and what it makes of it "
         "travels on."
     )
 
@@ -84,7 +84,7 @@ def non_finite_padding(evidence: Evidence) -> Match | str:
     if not predicates.only(evidence, TwinKind.POISON):
         return "finite padding leaks as well"
     return Match(
-        f"Only NaN, infinite or huge values in the padding get past {evidence.site.operation}: they survive a "
+        f"Only NaN, infinite or huge values in the padding get past {evidence.site.operator}: they survive a "
         "multiplication by 0."
     )
 
@@ -92,15 +92,15 @@ def non_finite_padding(evidence: Evidence) -> Match | str:
 def half_precision_mask(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.HALF_PRECISION)
     if predicates.only(evidence, TwinKind.PRECISION):
-        if predicates.is_a(evidence, "an attention", *ATTENTION_KINDS, OperationKind.ELEMENTWISE):
+        if predicates.is_a(evidence, "an attention", *ATTENTION_KINDS, Kind.ELEMENTWISE):
             return "neither an attention nor the arithmetic of its mask"
         return Match(
-            f"{evidence.site.operation} leaks only in half precision: its mask value does not fit there.", cause
+            f"{evidence.site.operator} leaks only in half precision: its mask value does not fit there.", cause
         )
     if cause is None or predicates.is_a(evidence, "an attention", *ATTENTION_KINDS):
         return "no mask constant outside half precision"
     why = predicates.sentence(cause.reason)
-    return Match(f"The mask value of {evidence.site.operation} does not fit into half precision: {why}", cause)
+    return Match(f"The mask value of {evidence.site.operator} does not fit into half precision: {why}", cause)
 
 
 def cross_attention(evidence: Evidence) -> Match | str:
@@ -110,7 +110,7 @@ def cross_attention(evidence: Evidence) -> Match | str:
         return "a mask enters the scores"
     whose = f"the padding of {evidence.domain!r}" if evidence.domain else "the other sequence's padding"
     return Match(
-        f"{evidence.site.operation} lets the queries of one sequence attend to {whose}: the cross-attention has no "
+        f"{evidence.site.operator} lets the queries of one sequence attend to {whose}: the cross-attention has no "
         "mask.",
         predicates.lost_mask(evidence),
     )
@@ -125,18 +125,18 @@ def causal_without_mask(evidence: Evidence) -> Match | str:
     if masking.masked(evidence):
         return "a padding mask enters the scores"
     return Match(
-        f"{evidence.site.operation} is causal and has no padding mask: right padding is out of sight, left padding "
+        f"{evidence.site.operator} is causal and has no padding mask: right padding is out of sight, left padding "
         "is read as history."
     )
 
 
 def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     out = evidence.output_facts
-    if evidence.site.kind is OperationKind.ELEMENTWISE and out is not None and out.dtype == "bool":
+    if evidence.site.kind is Kind.ELEMENTWISE and out is not None and out.dtype == "bool":
         if predicates.from_sizes(evidence, axes=2) is None or not predicates.left_only(evidence):
             return "no pattern of positions enters here, or right padding leaks as well"
         return Match(
-            f"{evidence.site.operation} joins the mask with a window or chunk that is counted from column 0, so left "
+            f"{evidence.site.operator} joins the mask with a window or chunk that is counted from column 0, so left "
             "padding moves it."
         )
     reason = masking.attends(evidence)
@@ -147,7 +147,7 @@ def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     return Match(
-        f"{evidence.site.operation} honours the mask but counts its window or chunk from column 0, so left padding "
+        f"{evidence.site.operator} honours the mask but counts its window or chunk from column 0, so left padding "
         "moves it."
     )
 
@@ -156,23 +156,23 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
     moved around the end of the row.
     """
-    if evidence.site.kind is OperationKind.INDEX and (predicates.named(evidence.site, "roll") or _rolls(evidence)):
+    if evidence.site.kind is Kind.INDEX and (predicates.named(evidence.site, "roll") or _rolls(evidence)):
         if not predicates.right_leaks(evidence):
             return "only left padding leaks"
         return Match(
-            f"{evidence.site.operation} carries the end of the padded row round to its beginning, so the first real "
+            f"{evidence.site.operator} carries the end of the padded row round to its beginning, so the first real "
             "positions see what stands last."
         )
     out = evidence.output_facts
-    if evidence.site.kind is not OperationKind.ELEMENTWISE or out is None or out.dtype != "bool":
-        return f"{evidence.site.operation} makes no pattern of true and false"
+    if evidence.site.kind is not Kind.ELEMENTWISE or out is None or out.dtype != "bool":
+        return f"{evidence.site.operator} makes no pattern of true and false"
     sizes = predicates.from_sizes(evidence)
     if len(out.sequence_axes) < 2 or sizes is None:
         return "no pattern of positions that is computed from sizes enters here"
     if not predicates.number_only(evidence) or not predicates.right_leaks(evidence):
         return "what stands in the pads matters, or only their side"
     return Match(
-        f"Which real positions see each other depends on the padded length: {evidence.site.operation} joins the mask "
+        f"Which real positions see each other depends on the padded length: {evidence.site.operator} joins the mask "
         "with a pattern that is counted from the end of the padded row.",
         predicates.length_enters(evidence, sizes),
     )
@@ -180,7 +180,7 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
 
 def _rolls(evidence: Evidence) -> bool:
     """Whether the end of a sequence is cut off and joined to what remains, as exporters spell a roll."""
-    joins = next((s for s in evidence.downstream[:1] if s.kind is OperationKind.CONCATENATE), None)
+    joins = next((s for s in evidence.downstream[:1] if s.kind is Kind.CONCATENATE), None)
     source, made = (
         predicates.sequence_input(evidence),
         evidence.facts(joins.outputs[0]) if joins and joins.outputs else None,
@@ -197,7 +197,7 @@ def filler_called_real(evidence: Evidence) -> Match | str:
     if site is None:
         return "nothing lengthens the mask with positions that it calls real"
     return Match(
-        f"{evidence.site.operation} attends to positions that hold no text: its mask is lengthened for them and calls "
+        f"{evidence.site.operator} attends to positions that hold no text: its mask is lengthened for them and calls "
         "them real.",
         RootCause(site, "the mask is lengthened here"),
     )
@@ -206,7 +206,7 @@ def filler_called_real(evidence: Evidence) -> Match | str:
 def _not_by_number(evidence: Evidence) -> str | None:
     """The reason why a site is not an attention that masks the pads and yet depends on how many there are."""
     if evidence.site.kind not in ATTENTION_KINDS:
-        return f"{evidence.site.operation} is not an attention"
+        return f"{evidence.site.operator} is not an attention"
     if not predicates.number_only(evidence):
         return "what stands in the pads matters, not only their number"
     mass = masking.pad_mass(evidence)
@@ -226,19 +226,19 @@ def length_dependent_pattern(evidence: Evidence) -> Match | str:
     if fill is not None and masking.is_weak(fill):
         return "the value that masks the scores is weak"
     return Match(
-        f"Which real positions {evidence.site.operation} lets see each other depends on the padded length; the pads "
+        f"Which real positions {evidence.site.operator} lets see each other depends on the padded length; the pads "
         "themselves are masked."
     )
 
 
 def linear_attention(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.REDUCE_SUM and _normalises_keys(evidence):
+    if evidence.site.kind is Kind.REDUCE_SUM and _normalises_keys(evidence):
         return Match(
-            f"{evidence.site.operation} sums the mapped keys over all positions, pads included, for the denominator "
+            f"{evidence.site.operator} sums the mapped keys over all positions, pads included, for the denominator "
             "of a linear attention without a mask.",
             predicates.lost_mask(evidence),
         )
-    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
     facts = predicates.data_inputs(evidence)
@@ -249,7 +249,7 @@ def linear_attention(evidence: Evidence) -> Match | str:
     if keeps_both_axes(evidence):
         return "the product is a map of scores, which contracts no sequence axis"
     return Match(
-        f"{evidence.site.operation} sums keys times values over all positions, pads included: this linear attention "
+        f"{evidence.site.operator} sums keys times values over all positions, pads included: this linear attention "
         "has no mask.",
         predicates.lost_mask(evidence),
     )
@@ -260,10 +260,10 @@ def asked_again(evidence: Evidence) -> bool:
 
     By the weights that made it, it is handed back to where it came from.
     """
-    shares = {k for s in evidence.upstream if s.kind is OperationKind.SOFTMAX for k in s.outputs}
+    shares = {k for s in evidence.upstream if s.kind is Kind.SOFTMAX for k in s.outputs}
     for site in evidence.downstream:
         made = evidence.facts(site.outputs[0]) if site.outputs else None
-        if site.kind is not OperationKind.MATMUL or made is None or not made.sequence_axes:
+        if site.kind is not Kind.MATMUL or made is None or not made.sequence_axes:
             continue
         known = [k for k in site.inputs if (f := evidence.facts(k)) is not None and not f.constant]
         asking = [_behind_layout(evidence, k) for k in known if evidence.tensors[k].sequence_axes]
@@ -275,14 +275,14 @@ def asked_again(evidence: Evidence) -> bool:
 def _behind_layout(evidence: Evidence, key: str) -> str:
     """The tensor that ``key`` is another layout of."""
     makers = {k: s for s in (*evidence.upstream, *evidence.downstream, *evidence.beside) for k in s.outputs}
-    while (maker := makers.get(key)) is not None and maker.kind is OperationKind.LAYOUT and maker.inputs:
+    while (maker := makers.get(key)) is not None and maker.kind is Kind.LAYOUT and maker.inputs:
         key = maker.inputs[0]
     return key
 
 
 def weights_on_pads(evidence: Evidence) -> Match | str:
     """The weights are clean and their product with the values is not: weights at pads that are blind to content."""
-    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
     if not _reads_softmax(evidence):
@@ -290,13 +290,13 @@ def weights_on_pads(evidence: Evidence) -> Match | str:
     if not predicates.mask_reaches(evidence):
         return "no mask is among the ancestors of the weights"
     return Match(
-        f"{evidence.site.operation} multiplies the pads' values by weights that are not zero and do not depend on "
+        f"{evidence.site.operator} multiplies the pads' values by weights that are not zero and do not depend on "
         "them: all keys are masked alike."
     )
 
 
 def low_rank(evidence: Evidence) -> Match | str:
-    kinds = (OperationKind.MATMUL, OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM, OperationKind.CONVOLUTION)
+    kinds = (Kind.MATMUL, Kind.REDUCE_MEAN, Kind.REDUCE_SUM, Kind.CONVOLUTION)
     reason = predicates.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
@@ -305,7 +305,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     if not predicates.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"
     facts = predicates.sequence_input(evidence)
-    if evidence.site.kind is OperationKind.MATMUL:
+    if evidence.site.kind is Kind.MATMUL:
         if len(predicates.data_inputs(evidence)) != 1 or not contracts_sequence(evidence):
             return "it does not project along the sequence with a weight"
     elif (
@@ -315,7 +315,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     ):
         return "it does not average segments of keys per head"
     return Match(
-        f"{evidence.site.operation} mixes keys or values along the padded axis before the attention, where a later "
+        f"{evidence.site.operator} mixes keys or values along the padded axis before the attention, where a later "
         "mask cannot undo it."
     )
 
@@ -325,10 +325,10 @@ def _is_weighed(evidence: Evidence) -> bool:
     of an attention.
     """
     for site in evidence.downstream:
-        if site.kind is OperationKind.MATMUL and len(predicates.data_inputs(evidence, site)) > 1:
+        if site.kind is Kind.MATMUL and len(predicates.data_inputs(evidence, site)) > 1:
             made = evidence.facts(site.outputs[0]) if site.outputs else None
             return made is not None and bool(made.sequence_axes)
-        if site.kind is not OperationKind.LAYOUT:
+        if site.kind is not Kind.LAYOUT:
             return False
     return False
 
@@ -355,9 +355,9 @@ def keeps_both_axes(evidence: Evidence) -> bool:
 def _normalises_keys(evidence: Evidence) -> bool:
     """Whether a sum over time meets the queries in a product that divides a sequence."""
     facts = predicates.sequence_input(evidence)
-    after = [s for s in evidence.downstream if s.kind is not OperationKind.LAYOUT]
-    product = 1 if predicates.any_kind(after[:1], OperationKind.MATMUL) else 0
-    if [s.kind for s in after[:2]] == [OperationKind.ELEMENTWISE, OperationKind.REDUCE_SUM]:
+    after = [s for s in evidence.downstream if s.kind is not Kind.LAYOUT]
+    product = 1 if predicates.any_kind(after[:1], Kind.MATMUL) else 0
+    if [s.kind for s in after[:2]] == [Kind.ELEMENTWISE, Kind.REDUCE_SUM]:
         product = (
             2 if predicates.named(after[0], "mul") else 0
         )  # a product written as a multiplication and a sum over features
@@ -373,4 +373,4 @@ def _normalises_keys(evidence: Evidence) -> bool:
 def _reads_softmax(evidence: Evidence) -> bool:
     makers = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
     near = makers or list(evidence.upstream[:2])
-    return predicates.any_kind(near, OperationKind.SOFTMAX)
+    return predicates.any_kind(near, Kind.SOFTMAX)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
@@ -15,14 +16,14 @@ def bag(evidence: Evidence) -> Match | str:
     owner = (evidence.site.module_class or "").rsplit(".", 1)[-1].lower()
     if not predicates.named(evidence.site, "embeddingbag") and owner != "embeddingbag":
         if (
-            evidence.site.kind is not OperationKind.EMBEDDING
+            evidence.site.kind is not Kind.EMBEDDING
             or predicates.keeps_sequence(evidence)
             or evidence.output_facts is None
         ):
-            return f"{evidence.site.operation} is not a bag of embeddings"
+            return f"{evidence.site.operator} is not a bag of embeddings"
         if predicates.left_only(evidence) or not any(f.sequence_axes for f in evidence.input_facts):
             return "it does not look up a padded row"
-    return Match(f"{evidence.site.operation} averages the pad id's row of the table like any other.")
+    return Match(f"{evidence.site.operator} averages the pad id's row of the table like any other.")
 
 
 def real_token_as_padding(evidence: Evidence) -> Match | str:
@@ -43,14 +44,14 @@ def masking_value(evidence: Evidence) -> Match | str:
     if static.joined_static(evidence, static.MASK_DROPPED):
         return "the pads were recognised, and the mask was lost later"
     return Match(
-        f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads do "
+        f"Padding reaches {evidence.site.operator} because it is recognised by an exact value, which these pads do "
         "not hold."
     )
 
 
 def computed_value(evidence: Evidence) -> Match | str:
     """Scores are filled where a computed sequence equals a value, and at the pads it does not."""
-    reason = predicates.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
     if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.masked(evidence):
@@ -58,11 +59,11 @@ def computed_value(evidence: Evidence) -> Match | str:
     join = next((s for s in masking.up_to_product(evidence) if predicates.named(s, "where", "fill", "select")), None)
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
     for maker in predicates.ancestors(masks, evidence.upstream):
-        compares = predicates.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq")
+        compares = predicates.named(maker, "notequal", "equal") or maker.operator.rsplit(".", 1)[-1] in ("ne", "eq")
         read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
         if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):
             return Match(
-                f"{evidence.site.operation} leaves out what {maker.operation} recognises as padding by its value, and "
+                f"{evidence.site.operator} leaves out what {maker.operator} recognises as padding by its value, and "
                 "pads do not have that value any more where it looks.",
                 RootCause(maker, "padding is recognised by a value here"),
             )
@@ -78,22 +79,22 @@ def side_from_ids(evidence: Evidence) -> Match | str:
         return "the other padding side is not known to be clean"
     if any(d.fixed for d in evidence.contract.dimensions.values()):
         return "the length is fixed, so that padding on one side was only compared with padding on the other"
-    kinds = (OperationKind.ELEMENTWISE, OperationKind.INDEX, OperationKind.EMBEDDING)
+    kinds = (Kind.ELEMENTWISE, Kind.INDEX, Kind.EMBEDDING)
     reason = predicates.is_a(evidence, "a place where masks or positions are made", *kinds)
     if reason:
         return reason
-    made_of = predicates.data_inputs(evidence)[evidence.site.kind is OperationKind.INDEX :]
+    made_of = predicates.data_inputs(evidence)[evidence.site.kind is Kind.INDEX :]
     if not made_of or not all(f.mask_reaches for f in made_of):
         return "something else than what is derived from the ids enters here"
     side = predicates.usual_side(evidence).value
     return Match(
-        f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "
+        f"{evidence.site.operator} takes pads on the {side} for text: the model derives the extent of the text for "
         "the other side."
     )
 
 
 def rescaled_by_counts(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a rescaling", OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "a rescaling", Kind.ELEMENTWISE)
     if reason:
         return reason
     if not predicates.named(evidence.site, "mul", "div"):
@@ -102,32 +103,30 @@ def rescaled_by_counts(evidence: Evidence) -> Match | str:
     factor = any(not f.sequence_axes for f in facts) and any(f.sequence_axes for f in facts)
     if not factor or evidence.spread is not Spread.UNIFORM:
         return "it does not scale a whole sequence by one number per row"
-    counts = predicates.any_kind(evidence.upstream, OperationKind.REDUCE_SUM, OperationKind.REDUCE_MEAN)
-    if not counts or not predicates.any_kind(evidence.upstream, OperationKind.EMBEDDING):
+    counts = predicates.any_kind(evidence.upstream, Kind.REDUCE_SUM, Kind.REDUCE_MEAN)
+    if not counts or not predicates.any_kind(evidence.upstream, Kind.EMBEDDING):
         return "the factor is not a count next to the embedding"
-    return Match(f"{evidence.site.operation} rescales every embedding by a count over the whole row, pads included.")
+    return Match(f"{evidence.site.operator} rescales every embedding by a count over the whole row, pads included.")
 
 
 def flattened(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.LAYOUT and predicates.named(evidence.site, "flatten"):
-        return Match(
-            f"{evidence.site.operation} turns time into features, so that every column has a place of its own."
-        )
-    reason = predicates.is_a(evidence, "a product", OperationKind.MATMUL)
+    if evidence.site.kind is Kind.LAYOUT and predicates.named(evidence.site, "flatten"):
+        return Match(f"{evidence.site.operator} turns time into features, so that every column has a place of its own.")
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
     merge = next((s for s in evidence.upstream if _merges_time(evidence, s)), None)
     if merge is None:
         return "nothing before it turns time into features"
     return Match(
-        f"{evidence.site.operation} gives every column weights of its own, because {merge.operation} turned time "
+        f"{evidence.site.operator} gives every column weights of its own, because {merge.operator} turned time "
         "into features.",
         RootCause(merge, "the sequence axis is merged into the features here, and any mask is lost with it"),
     )
 
 
 def _merges_time(evidence: Evidence, site: Site) -> bool:
-    if site.kind is not OperationKind.LAYOUT or not _reads(evidence, site):
+    if site.kind is not Kind.LAYOUT or not _reads(evidence, site):
         return False
     before = next((f for f in (evidence.facts(k) for k in site.inputs) if f is not None), None)
     after = next((f for f in (evidence.facts(k) for k in site.outputs) if f is not None), None)

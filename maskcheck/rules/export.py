@@ -5,25 +5,26 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 _VERBS = {
-    OperationKind.ELEMENTWISE: "combines real positions with numbers that depend on the padding",
-    OperationKind.CONCATENATE: "joins real positions with padding",
-    OperationKind.INDEX: "picks values that depend on the padding",
-    OperationKind.SUBGRAPH: "contains a nested graph inside which padding reaches real positions",
-    OperationKind.OTHER: "is an operation whose inside is not known; padding reaches real positions in it",
+    Kind.ELEMENTWISE: "combines real positions with numbers that depend on the padding",
+    Kind.CONCATENATE: "joins real positions with padding",
+    Kind.INDEX: "picks values that depend on the padding",
+    Kind.SUBGRAPH: "contains a nested graph inside which padding reaches real positions",
+    Kind.OTHER: "is an operation whose inside is not known; padding reaches real positions in it",
 }
 
 
 def state_or_randomness(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.RANDOM:
-        return Match(f"{evidence.site.operation} draws random numbers, which differ between paddings.")
+    if evidence.site.kind is Kind.RANDOM:
+        return Match(f"{evidence.site.operator} draws random numbers, which differ between paddings.")
     if TwinKind.REPEAT in predicates.leaking(evidence) or evidence.at_outputs.get(TwinKind.REPEAT, 0.0) != 0.0:
         return Match(
-            f"{evidence.site.operation} gives two answers to the same call: it draws random numbers or keeps a state."
+            f"{evidence.site.operator} gives two answers to the same call: it draws random numbers or keeps a state."
         )
     return "the model agrees with itself"
 
@@ -32,13 +33,13 @@ def baked_length(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.BAKED_LENGTH)
     if cause is not None and not predicates.mates_only(evidence):
         return Match(
-            f"{evidence.site.operation} works with a length frozen at export: {predicates.sentence(cause.reason)}",
+            f"{evidence.site.operator} works with a length frozen at export: {predicates.sentence(cause.reason)}",
             cause,
         )
     cut = _constant_cut(evidence)
     if cut is not None and not predicates.mates_only(evidence):
         return Match(
-            f"{evidence.site.operation} works on rows cut at a column that was frozen at export.",
+            f"{evidence.site.operator} works on rows cut at a column that was frozen at export.",
             RootCause(
                 cut, f"the length of the traced example is a constant here ({predicates.attribute(cut, 'ends', 'end')})"
             ),
@@ -49,7 +50,7 @@ def baked_length(evidence: Evidence) -> Match | str:
     if predicates.mask_inputs(evidence) or predicates.zero_pads(evidence):
         return "the dead end of the text has a likelier cause"
     return Match(
-        f"{evidence.site.operation} ignores the end of longer rows: the length of the traced example is frozen in "
+        f"{evidence.site.operator} ignores the end of longer rows: the length of the traced example is frozen in "
         "the file."
     )
 
@@ -59,10 +60,10 @@ def mask_as_length(evidence: Evidence) -> Match | str:
         return "right padding leaks as well"
     if _masks_by_length(evidence):
         return Match(
-            f"{evidence.site.operation} masks by lengths, which count real positions from column 0: left padding is "
+            f"{evidence.site.operator} masks by lengths, which count real positions from column 0: left padding is "
             "taken for text."
         )
-    reason = predicates.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
     cause = static.static_cause(evidence, static.MASK_INDEX, static.KEY_LENGTHS)
@@ -70,14 +71,14 @@ def mask_as_length(evidence: Evidence) -> Match | str:
     if cause is None and (operand is None or len(operand.shape) != 1):
         return "its mask operand is not a list of lengths"
     return Match(
-        f"{evidence.site.operation} is told how many keys are real, counted from the left: left padding is misread.",
+        f"{evidence.site.operator} is told how many keys are real, counted from the left: left padding is misread.",
         cause,
     )
 
 
 def _masks_by_length(evidence: Evidence) -> bool:
     """Whether a mask made from lengths meets the sequence at this site."""
-    if evidence.site.kind in (OperationKind.RECURRENT, OperationKind.INDEX) or not predicates.mask_reaches(evidence):
+    if evidence.site.kind in (Kind.RECURRENT, Kind.INDEX) or not predicates.mask_reaches(evidence):
         return False
     return {i.role for i in predicates.mask_inputs(evidence)} == {Role.LENGTHS}
 
@@ -87,7 +88,7 @@ def _constant_cut(evidence: Evidence) -> Site | None:
     near = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
     for site in (evidence.site, *near):
         facts = next(iter(predicates.data_inputs(evidence, site)), None)
-        if site.kind is not OperationKind.INDEX or facts is None:
+        if site.kind is not Kind.INDEX or facts is None:
             continue
         axes, ends = predicates.axes_of(site, len(facts.shape)), predicates.attribute(site, "ends", "end")
         starts, steps = predicates.attribute(site, "starts", "start"), predicates.attribute(site, "steps", "step")
@@ -110,7 +111,7 @@ def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
         return "right padding is clean"
     near = static.static_cause(evidence, static.MASK_DROPPED)
     return Match(
-        f"{evidence.site.operation} received no mask, because an earlier layer dropped it.",
+        f"{evidence.site.operator} received no mask, because an earlier layer dropped it.",
         near or RootCause(None, dropped[-1].detail),
     )
 
@@ -121,4 +122,4 @@ def unclassified(evidence: Evidence) -> Match | str:
 
 
 def _spoken(site: Site) -> str:
-    return f"{site.operation} in {site.module}" if site.module else site.operation
+    return f"{site.operator} in {site.module}" if site.module else site.operator

@@ -5,7 +5,8 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import predicates
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.convolution import strides
@@ -13,12 +14,12 @@ from maskcheck.rules.pooling import size_operand
 from maskcheck.rules.rule import Match
 
 WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
-LOOKUPS = (OperationKind.EMBEDDING, OperationKind.INDEX)
-ARITHMETIC = (OperationKind.ELEMENTWISE, *LOOKUPS, OperationKind.CONCATENATE)
+LOOKUPS = (Kind.EMBEDDING, Kind.INDEX)
+ARITHMETIC = (Kind.ELEMENTWISE, *LOOKUPS, Kind.CONCATENATE)
 
 
 def rotary(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "arithmetic on positions", OperationKind.ELEMENTWISE, OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "arithmetic on positions", Kind.ELEMENTWISE, Kind.MATMUL)
     if reason:
         return reason
     if predicates.named(evidence.site, "add", "sub", "concat"):
@@ -32,32 +33,32 @@ def rotary(evidence: Evidence) -> Match | str:
         return "the padded length has no effect"
     sizes = predicates.from_sizes(evidence)
     return Match(
-        f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row.",
+        f"{evidence.site.operator} turns positions by frequencies that are chosen from the longest padded row.",
         predicates.length_enters(evidence, sizes) if sizes is not None else None,
     )
 
 
 def relative_bias(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "arithmetic on scores", OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "arithmetic on scores", Kind.ELEMENTWISE)
     if reason:
         return reason
     out = evidence.output_facts
     if out is None or len(out.sequence_axes) < 2:
         return "it does not make a map of scores"
     bias = _position_operand(evidence, patterns=True)
-    if not predicates.any_kind(evidence.downstream, OperationKind.SOFTMAX) or bias is None:
+    if not predicates.any_kind(evidence.downstream, Kind.SOFTMAX) or bias is None:
         return "no bias of positions is added before a softmax"
     if not (predicates.left_only(evidence) or _content_is_silent(evidence)):
         return "what stands in the pads matters"
     key = None if predicates.left_only(evidence) else predicates.from_sizes(evidence)
     return Match(
-        f"{evidence.site.operation} adds a bias that is anchored to a column or to the padded length.",
+        f"{evidence.site.operator} adds a bias that is anchored to a column or to the padded length.",
         predicates.length_enters(evidence, key) if key is not None else None,
     )
 
 
 def from_ids(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a lookup of positions", OperationKind.EMBEDDING, OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "a lookup of positions", Kind.EMBEDDING, Kind.ELEMENTWISE)
     if reason:
         return reason
     if not predicates.tokens_carry_mask(evidence):
@@ -68,7 +69,7 @@ def from_ids(evidence: Evidence) -> Match | str:
     counted = any(f is not None and f.mask_reaches and _is_integer(f) for f in picks)
     if not counted:
         return "no position counted from the ids is read here"
-    return Match(f"{evidence.site.operation} reads positions that are counted from ids differing from the pad id.")
+    return Match(f"{evidence.site.operator} reads positions that are counted from ids differing from the pad id.")
 
 
 def not_given(evidence: Evidence) -> Match | str:
@@ -78,7 +79,7 @@ def not_given(evidence: Evidence) -> Match | str:
     if not predicates.has_role(evidence, Role.POSITIONS):
         return "the model has no input of positions"
     return Match(
-        f"{evidence.site.operation} numbers the tokens by column unless positions are fed, so left padding shifts them."
+        f"{evidence.site.operator} numbers the tokens by column unless positions are fed, so left padding shifts them."
     )
 
 
@@ -89,12 +90,12 @@ def from_columns(evidence: Evidence) -> Match | str:
     if predicates.has_role(evidence, Role.POSITIONS):
         return "the model has an input of positions"
     return Match(
-        f"{evidence.site.operation} numbers the tokens by column, so left padding gives every token another position."
+        f"{evidence.site.operator} numbers the tokens by column, so left padding gives every token another position."
     )
 
 
 def scaled(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "arithmetic", *ARITHMETIC, OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "arithmetic", *ARITHMETIC, Kind.MATMUL)
     if reason:
         return reason
     if predicates.named(evidence.site, "slice"):
@@ -108,41 +109,39 @@ def scaled(evidence: Evidence) -> Match | str:
     sizes = predicates.from_sizes(evidence)
     if sizes is None:
         return "none of its operands is computed from a shape"
-    if evidence.site.kind is OperationKind.MATMUL and contracts_sequence(evidence):
+    if evidence.site.kind is Kind.MATMUL and contracts_sequence(evidence):
         return "it is a product along the sequence, with a weight for each column"
     return Match(
-        f"{evidence.site.operation} uses a number computed from the padded length at every real position.",
+        f"{evidence.site.operator} uses a number computed from the padded length at every real position.",
         predicates.length_enters(evidence, size_operand(evidence) or sizes),
     )
 
 
 def blocks(evidence: Evidence) -> Match | str:
     kinds = (
-        OperationKind.REDUCE_MEAN,
-        OperationKind.REDUCE_SUM,
-        OperationKind.REDUCE_MAX,
-        OperationKind.WINDOW,
-        OperationKind.INDEX,
-        OperationKind.LAYOUT,
-        OperationKind.PAD,
-        OperationKind.ROUTING,
+        Kind.REDUCE_MEAN,
+        Kind.REDUCE_SUM,
+        Kind.REDUCE_MAX,
+        Kind.WINDOW,
+        Kind.INDEX,
+        Kind.LAYOUT,
+        Kind.PAD,
+        Kind.ROUTING,
     )
-    strided = evidence.site.kind is OperationKind.CONVOLUTION and strides(evidence.site)
-    pattern = evidence.site.kind is OperationKind.ELEMENTWISE and predicates.from_sizes(evidence, axes=2) is not None
+    strided = evidence.site.kind is Kind.CONVOLUTION and strides(evidence.site)
+    pattern = evidence.site.kind is Kind.ELEMENTWISE and predicates.from_sizes(evidence, axes=2) is not None
     reason = None if strided or pattern else predicates.is_a(evidence, "a grouping of positions", *kinds)
     if reason:
         return reason
     follows = evidence.downstream[:1]
-    if evidence.site.kind is OperationKind.PAD and predicates.any_kind(
-        follows, OperationKind.CONVOLUTION, OperationKind.CONCATENATE
-    ):
+    if evidence.site.kind is Kind.PAD and predicates.any_kind(follows, Kind.CONVOLUTION, Kind.CONCATENATE):
         return "it makes room for a convolution or a shifted copy"
     if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    if evidence.site.kind is not OperationKind.PAD and not predicates.keeps_sequence(evidence):
+    if evidence.site.kind is not Kind.PAD and not predicates.keeps_sequence(evidence):
         return "its result is no longer a sequence"
     return Match(
-        f"{evidence.site.operation} groups positions into blocks counted from column 0, whose borders left padding "
+        f"{evidence.site.operator} groups positions into blocks counted from column 0, whose borders left padding "
         "moves."
     )
 
@@ -177,7 +176,7 @@ def _content_is_silent(evidence: Evidence) -> bool:
 
 
 def _words(site: Site) -> frozenset[str]:
-    return frozenset(site.operation.lower().replace("_", ".").split("."))
+    return frozenset(site.operator.lower().replace("_", ".").split("."))
 
 
 def _is_integer(facts: TensorFacts) -> bool:

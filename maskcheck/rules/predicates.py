@@ -11,14 +11,15 @@ from maskcheck.core.contract import InputContract, Role, Side
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import static
 
 REDUCTIONS = (
-    OperationKind.REDUCE_MEAN,
-    OperationKind.REDUCE_SUM,
-    OperationKind.REDUCE_MAX,
-    OperationKind.REDUCE_OTHER,
+    Kind.REDUCE_MEAN,
+    Kind.REDUCE_SUM,
+    Kind.REDUCE_MAX,
+    Kind.REDUCE_OTHER,
 )
 MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 UNFOLD = ("unfold", "im2col")
@@ -80,7 +81,7 @@ def mates_only(evidence: Evidence) -> bool:
 
 def named(site: Site, *words: str) -> bool:
     """Whether the operation's name contains one of ``words``, however it is spelt (``aten.group_norm``)."""
-    name = re.sub(r"[^a-z0-9]", "", site.operation.lower())
+    name = re.sub(r"[^a-z0-9]", "", site.operator.lower())
     return any(word in name for word in words)
 
 
@@ -88,7 +89,7 @@ def any_named(sites: Sequence[Site], *words: str) -> bool:
     return any(named(s, *words) for s in sites)
 
 
-def any_kind(sites: Sequence[Site], *kinds: OperationKind) -> bool:
+def any_kind(sites: Sequence[Site], *kinds: Kind) -> bool:
     return any(s.kind in kinds for s in sites)
 
 
@@ -150,7 +151,7 @@ def works_along_batch(evidence: Evidence) -> bool:
 def keeps_sequence(evidence: Evidence) -> bool:
     """Whether the site's result still runs along a sequence axis."""
     facts, out = sequence_input(evidence), evidence.output_facts
-    if evidence.site.kind is OperationKind.WINDOW and facts is not None and out is not None:
+    if evidence.site.kind is Kind.WINDOW and facts is not None and out is not None:
         # Windows of two make nine and ten steps five alike: their number tells no sequence, and is more than one.
         return any(out.shape[axis] > 1 for axis in facts.sequence_axes if axis < len(out.shape))
     axes = axes_of(evidence.site, len(facts.shape)) if facts and evidence.site.kind in REDUCTIONS else None
@@ -241,7 +242,7 @@ def _mask_of_computed(evidence: Evidence) -> RootCause | None:
         return None
     names = {i.name for i in evidence.contract.inputs}
     for site in evidence.upstream:
-        if site.operation == "Masking" and not names & set(site.inputs):
+        if site.operator == "Masking" and not names & set(site.inputs):
             return RootCause(site, "padding is recognised by a value here, and computed features no longer have it")
     return None
 
@@ -301,12 +302,12 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def is_a(evidence: Evidence, what: str, *kinds: OperationKind) -> str | None:
+def is_a(evidence: Evidence, what: str, *kinds: Kind) -> str | None:
     """Return the reason why the site is not ``what``; ``None`` when its kind is one of ``kinds``."""
-    return None if evidence.site.kind in kinds else f"{evidence.site.operation} is not {what}"
+    return None if evidence.site.kind in kinds else f"{evidence.site.operator} is not {what}"
 
 
-_PROJECTIONS = (OperationKind.CONVOLUTION, OperationKind.MATMUL, OperationKind.RECURRENT, OperationKind.ATTENTION)
+_PROJECTIONS = (Kind.CONVOLUTION, Kind.MATMUL, Kind.RECURRENT, Kind.ATTENTION)
 
 
 def right_behind(evidence: Evidence) -> tuple[Site, ...]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import MaskFate, MaskStep, StaticFact
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.kinds import SIZES
+from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
 
 DROPPED = "mask-dropped"
@@ -152,14 +152,12 @@ class MaskJourneyRecorder:
     def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
         """Enter an operator that took a masked sequence and left one without a mask."""
         masked = next((t for t in operands if mask_of(t) is not None), None)
-        if masked is None or not values or site.operation in SIZES or mask_of(values[0]) is not None:
+        if masked is None or not values or site.operator in SIZES or mask_of(values[0]) is not None:
             return
         shape = tuple(values[0].shape)
         owner = f" in {site.module}" if site.module else ""
-        detail = f"the operation {site.operation}{owner} drops the mask, and Keras does not warn of that"
-        step = MaskStep(
-            site.name, site.name, site.operation, MaskFate.DROPPED, True, False, False, detail, shape, depth
-        )
+        detail = f"the operation {site.operator}{owner} drops the mask, and Keras does not warn of that"
+        step = MaskStep(site.name, site.name, site.operator, MaskFate.DROPPED, True, False, False, detail, shape, depth)
         self._entries.append(_Entry(step, site.name, raw=True))
 
 

@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ import numpy as np
 from maskcheck.core.errors import LoadError, RunError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Operation
 from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.custom import custom_objects, operations
@@ -262,17 +265,7 @@ class KerasModel:
         def names(keys: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(self._names.get(key, key) for key in keys)
 
-        return Site(
-            site.name,
-            site.operation,
-            site.kind,
-            names(site.inputs),
-            names(site.outputs),
-            site.module,
-            site.module_class,
-            site.source,
-            site.attributes,
-        )
+        return replace(site, inputs=names(site.inputs), outputs=names(site.outputs))
 
     def _handed_through(self, recorder: Recorder, result: Any, outputs: Mapping[str, Array]) -> Iterator[Site]:
         """Outputs that are inputs, or the same tensor as another output."""
@@ -280,7 +273,13 @@ class KerasModel:
         for name, tensor in zip(outputs, (t for t in leaves(result) if _is_tensor(t)), strict=True):
             key = recorder.builder.key(tensor)
             if name not in made and key is not None:
-                yield Site(f"output {name}", "Identity", OperationKind.LAYOUT, (self._names.get(key, key),), (name,))
+                yield Site(
+                    name=f"output {name}",
+                    operator="Identity",
+                    operation=Operation.IDENTITY,
+                    inputs=(self._names.get(key, key),),
+                    outputs=(name,),
+                )
 
     # ------------------------------------------------------------------ the first look
 

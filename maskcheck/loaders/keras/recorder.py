@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import Any
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.keras.attention import weights_of
 from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes, split_arguments
 from maskcheck.loaders.keras.frames import user_line
 from maskcheck.loaders.keras.hooks import Function
 from maskcheck.loaders.keras.journey import LayerCall, MaskJourneyRecorder
-from maskcheck.loaders.keras.kinds import layer_kind, operator_kind
+from maskcheck.loaders.keras.operations import layer_operation, operator_operation
 from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
 from maskcheck.loaders.keras.trace_builder import PendingSite, TraceBuilder
 from maskcheck.loaders.keras.uses import Uses
@@ -75,14 +76,13 @@ class Recorder:
         if self._closed or _symbolic(args, kwargs):
             return function(*args, **kwargs)
         name = type(operation).__name__
-        kind = operator_kind(name)
-        call = self._call(operation.name, name, kind, layer_attributes(operation))
+        call = self._call(operation.name, name, operator_operation(name), layer_attributes(operation))
         return self._whole(call, function, args, kwargs)
 
     def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or self._root:
             return function(*args, **kwargs)
-        return self._whole(self._call(name, name, OperationKind.SUBGRAPH, {}), function, args, kwargs)
+        return self._whole(self._call(name, name, Operation.SUBGRAPH, {}), function, args, kwargs)
 
     def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
         if self._closed or self._root:
@@ -97,10 +97,10 @@ class Recorder:
         outputs = list(tensors_in(result)) if result is not None else []
         if not inputs or not outputs:
             return result
-        kind = operator_kind(name)
+        operation = operator_operation(name)
         if self._uses is not None and self._uses.table(name, arguments, self.builder) is not None:
-            kind = OperationKind.EMBEDDING
-        call = replace(self._call(name, name, kind, operator_attributes(name, arguments)), source=user_line())
+            operation = Operation.EMBEDDING
+        call = replace(self._call(name, name, operation, operator_attributes(name, arguments)), source=user_line())
         site, values = self.builder.write(call, inputs, outputs)
         if self._uses is not None and site is not None:
             self._uses.operator(site, arguments, self.builder)
@@ -111,14 +111,14 @@ class Recorder:
     # ------------------------------------------------------------------ calls that are one site
 
     def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind = layer_kind(layer)
-        call = self._call(layer.name, type(layer).__name__, kind, layer_attributes(layer))
+        operation = layer_operation(layer)
+        call = self._call(layer.name, type(layer).__name__, operation, layer_attributes(layer))
         layer_call = self._layer_call(layer, args, kwargs)
         with self._unwatched():
-            weights = weights_of(layer_call, function) if self._weights and kind is OperationKind.ATTENTION else None
+            weights = weights_of(layer_call, function) if self._weights and operation.kind is Kind.ATTENTION else None
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
-            inputs = self.builder.keys((*layer_call.data, *_masks_read(layer_call, kind), *layer_call.given))
+            inputs = self.builder.keys((*layer_call.data, *_masks_read(layer_call, operation.kind), *layer_call.given))
             site, values = self.builder.write(call, inputs, outputs)
             made = self._new_masks(call, layer_call, outputs)
             if site is not None and weights is not None:
@@ -144,9 +144,7 @@ class Recorder:
     def _new_masks(self, call: PendingSite, layer_call: LayerCall, outputs: list[Any]) -> Site | None:
         """Masks that the layer made: from those that arrived, or from what it read."""
         sources = self.builder.keys(layer_call.masks) or self.builder.keys(layer_call.data)
-        mask = PendingSite(
-            f"{call.path}/mask", "compute_mask", OperationKind.ELEMENTWISE, call.module, call.module_class
-        )
+        mask = PendingSite(f"{call.path}/mask", "compute_mask", Operation.ELEMENTWISE, call.module, call.module_class)
         return self.builder.write_masks(mask, sources, outputs)
 
     # ------------------------------------------------------------------ calls that are looked into
@@ -167,7 +165,7 @@ class Recorder:
             missing = [t for t in outputs if self.builder.key(t) is None]
             if missing:
                 name = "/".join(n for n, _ in self._path) or layer.name
-                call = PendingSite(name, type(layer).__name__, OperationKind.OTHER, name, type(layer).__name__)
+                call = PendingSite(name, type(layer).__name__, Operation.OTHER, name, type(layer).__name__)
                 _, values = self.builder.write(call, self.builder.keys(tensors_in((args, kwargs))), missing)
                 queue = iter(values)
                 outputs = [next(queue) if self.builder.key(t) is None else t for t in outputs]
@@ -194,10 +192,10 @@ class Recorder:
             self._journey.meet(layer_call)
         return layer_call
 
-    def _call(self, name: str, operation: str, kind: OperationKind, attributes: Mapping[str, Any]) -> PendingSite:
+    def _call(self, name: str, operator: str, operation: Operation, attributes: Mapping[str, Any]) -> PendingSite:
         module = "/".join(n for n, _ in self._path) or None
         owner = self._path[-1][1] if self._path else None
-        return PendingSite(f"{module}/{name}" if module else name, operation, kind, module, owner, None, attributes)
+        return PendingSite(f"{module}/{name}" if module else name, operator, operation, module, owner, None, attributes)
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
@@ -215,11 +213,11 @@ def opens(layer: Any) -> bool:
     return isinstance(layer, keras.Model | keras.layers.Lambda) or module.split(".")[0] != "keras"
 
 
-def _masks_read(layer_call: LayerCall, kind: OperationKind) -> tuple[Any, ...]:
+def _masks_read(layer_call: LayerCall, kind: Kind) -> tuple[Any, ...]:
     """Masks beside the inputs that decide what a layer computes. That of attention's queries hides no key."""
     if not layer_call.used:
         return ()
-    return layer_call.beside[1:] if kind is OperationKind.ATTENTION and len(layer_call.data) > 1 else layer_call.beside
+    return layer_call.beside[1:] if kind is Kind.ATTENTION and len(layer_call.data) > 1 else layer_call.beside
 
 
 def _reading(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:

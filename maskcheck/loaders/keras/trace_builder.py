@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import OperationKind, Site, SourceLine
-from maskcheck.loaders.keras.kinds import SIZES
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.source import SourceLine
+from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import copied, identity, mask_of, read, replaced
 
 
@@ -18,8 +20,8 @@ class PendingSite:
     """One call of a layer or operator, before its results are named."""
 
     path: str
-    operation: str
-    kind: OperationKind
+    operator: str
+    operation: Operation
     module: str | None = None
     module_class: str | None = None
     source: SourceLine | None = None
@@ -77,18 +79,18 @@ class TraceBuilder:
         name = call.path if count == 0 else f"{call.path}#{count}"
         keys = [f"{call.path}#{count}" + (f":{j}" if len(outputs) > 1 else "") for j in range(len(outputs))]
         site = Site(
-            name,
-            call.operation,
-            call.kind,
-            inputs,
-            tuple(keys),
-            call.module,
-            call.module_class,
-            call.source,
-            call.attributes,
+            name=name,
+            operator=call.operator,
+            operation=call.operation,
+            inputs=inputs,
+            outputs=tuple(keys),
+            module=call.module,
+            module_class=call.module_class,
+            source=call.source,
+            attributes=call.attributes,
         )
         self.sites.append(site)
-        sizes = call.operation in SIZES or all(k in self.shape_only for k in inputs)
+        sizes = call.operator in SIZES or all(k in self.shape_only for k in inputs)
         self.shape_only.update(keys if sizes else ())
         self._makers.update(dict.fromkeys(keys, name))
         return site, [self._enter(key, tensor) for key, tensor in zip(keys, outputs, strict=True)]

@@ -25,7 +25,7 @@ def recompute(
     """Weights (B, N, T, S) by site name, for every fused attention operator whose operands and output were traced."""
     found: dict[str, Array] = {}
     for node in graph.nodes:
-        operands_of = OPERATORS.get(node.operation)
+        operands_of = OPERATORS.get(node.operator)
         if operands_of is None or node.is_function or not node.outputs or node.outputs[0] not in tensors:
             continue
         reader = Reader(node, tensors, patches, constants)

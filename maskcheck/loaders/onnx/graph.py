@@ -37,7 +37,7 @@ class OnnxNode:
         return self.domain in DEFAULT_DOMAINS and not self.is_function
 
     @property
-    def operation(self) -> str:
+    def operator(self) -> str:
         return self.op if self.domain in DEFAULT_DOMAINS else f"{self.domain}.{self.op}"
 
     @property

@@ -12,7 +12,8 @@ import numpy as np
 from maskcheck.core.errors import MaskcheckError, RunError, TraceError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.onnx.attention import recompute
 from maskcheck.loaders.onnx.constants import SMALL, Constants
 from maskcheck.loaders.onnx.dependence import Dependence, Level, dependence

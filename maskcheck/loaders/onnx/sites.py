@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode, subgraphs_of
-from maskcheck.loaders.onnx.kinds import kind_of
 from maskcheck.loaders.onnx.metadata import provenance
+from maskcheck.loaders.onnx.operations import operation_of
 
 _AXES_OPERAND = {
     "ReduceMean": 1,
@@ -90,7 +90,7 @@ def build_sites(graph: OnnxGraph, constants: Constants) -> tuple[Site, ...]:
 def _site(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> Site:
     origin = provenance(node.proto)
     attributes = site_attributes(node, graph, constants)
-    kind = kind_of(
+    operation = operation_of(
         node,
         table_lookup=is_table_lookup(node, graph, constants),
         training=bool(attributes.get("training_mode")),
@@ -98,8 +98,8 @@ def _site(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> Site:
     )
     return Site(
         name=node.name,
-        operation=node.operation,
-        kind=kind,
+        operator=node.operator,
+        operation=operation,
         inputs=node.reads,
         outputs=node.makes,
         module=origin.module,
@@ -203,7 +203,7 @@ _OUTPUT_SCALE = {
 
 def _lowest(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     """``lowest``: the smallest number a quantiser can express, (smallest integer - zero point) * scale."""
-    place = _OUTPUT_SCALE.get(node.operation)
+    place = _OUTPUT_SCALE.get(node.operator)
     scale = constants.value(node.input(place)) if place is not None and node.input(place) else None
     if place is None or scale is None or scale.size != 1:
         return {}
@@ -235,7 +235,7 @@ _MASK_FILL_DEFAULT = -10000.0
 def _masking(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     """What fused operators were told about padding."""
     found: dict[str, Any] = {}
-    operation = node.operation
+    operation = node.operator
     if operation in MASK_OPERAND:
         found["has_mask"] = bool(node.input(MASK_OPERAND[operation]))
     if operation in BIAS_OPERAND:

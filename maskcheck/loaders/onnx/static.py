@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from maskcheck.core.model import InputUse, StaticFact
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
@@ -57,15 +58,15 @@ def _reaches_output(name: str, graph: OnnxGraph) -> bool:
 
 
 def _recurrent(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    recurrent = site.kind is OperationKind.RECURRENT or node.op == "DynamicQuantizeLSTM"
+    recurrent = site.kind is Kind.RECURRENT or node.op == "DynamicQuantizeLSTM"
     if recurrent and site.attributes.get("has_sequence_lens") is False:
         direction = node.attributes.get("direction", "forward")
         yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
 
 
 def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    operation = node.operation
-    if operation not in MASK_OPERAND or site.kind is not OperationKind.ATTENTION:
+    operation = node.operator
+    if operation not in MASK_OPERAND or site.kind is not Kind.ATTENTION:
         return
     operands = (MASK_OPERAND[operation], BIAS_OPERAND.get(operation), LENGTHS_OPERAND.get(operation))
     if not any(p is not None and node.input(p) for p in operands):
@@ -76,10 +77,10 @@ def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[Sta
 
 
 def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    position = LENGTHS_OPERAND.get(node.operation)
+    position = LENGTHS_OPERAND.get(node.operator)
     if position is None or not node.input(position):
         return
-    if node.operation == "Attention":
+    if node.operator == "Attention":
         yield StaticFact("kv-lengths", site.name, "Attention is given nonpad_kv_seqlen")
     if constants.is_constant(node.input(position)):
         fixed = constants.integers(node.input(position))
@@ -157,7 +158,7 @@ def _quantisation(node: OnnxNode, site: Site, constants: Constants) -> Iterator[
 def _mask_index(graph: OnnxGraph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
     """Attention that reads positions of the first pad (one number per row) instead of a mask."""
     for node in graph.nodes:
-        position = MASK_OPERAND.get(node.operation)
+        position = MASK_OPERAND.get(node.operator)
         name = node.input(position) if position is not None else ""
         if name and ranks.get(name) == 1:
             yield StaticFact("mask-index", node.name, f"{node.op} reads one length per row instead of a mask")

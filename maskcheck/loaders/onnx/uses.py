@@ -85,7 +85,7 @@ def _kept_rows(name: str, found: Sequence[InputUse], graph: OnnxGraph, constants
         if table is not None and table.ndim == 2 and table.dtype.kind == "f":
             empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
             if len(empty) == 1:
-                yield InputUse(name, UseKind.PADDING, use.site, use.operation, empty[0])
+                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0])
 
 
 def _wrapped_ids(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> str | None:
@@ -184,11 +184,11 @@ def _use(name: str, node: OnnxNode, position: int, view: _View, graph: OnnxGraph
     kind, value = UseKind.OTHER, None
     if not view.column:
         kind, value = _meaning(node, position, view, constants)
-    return InputUse(name, kind, node.name, node.operation, value)
+    return InputUse(name, kind, node.name, node.operator, value)
 
 
 def _meaning(node: OnnxNode, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:
-    operation = node.operation
+    operation = node.operator
     if node.is_function:
         return UseKind.OTHER, None
     if node.default and node.op == "Gather" and position == 1:

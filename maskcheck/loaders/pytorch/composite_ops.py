@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.loaders.pytorch.kinds import base_name
+from maskcheck.loaders.pytorch.operations import base_name
 
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 ATTENTION = "scaled_dot_product_attention"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from maskcheck.core.trace import SourceLine
+from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.pytorch.frames import is_own
 from maskcheck.loaders.pytorch.recorder import Place
 

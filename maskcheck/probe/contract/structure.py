@@ -72,7 +72,7 @@ _SAME = frozenset({"eq", "ne", "equal", "notequal"})
 
 
 def _asks_for_the_same(use: InputUse) -> bool:
-    return use.operation.rsplit(".", 1)[-1].replace("_", "").lower() in _SAME
+    return use.operator.rsplit(".", 1)[-1].replace("_", "").lower() in _SAME
 
 
 def facts_of(uses: Sequence[InputUse], name: str) -> Facts:

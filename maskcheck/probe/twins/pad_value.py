@@ -15,7 +15,8 @@ from maskcheck.core.contract import BATCH, InputContract, Role
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, UseKind
 from maskcheck.core.report import PassportRow, Status, TwinKind
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import difference
 from maskcheck.probe.entry import entries, feeds, steps_of, with_row
 from maskcheck.probe.layout import Row, validity

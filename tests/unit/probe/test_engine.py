@@ -11,8 +11,8 @@ from maskcheck.core.errors import LoadError, NothingToPadError
 from maskcheck.core.model import InputUse, TensorSpec, UseKind
 from maskcheck.core.report import Status, TwinKind
 from maskcheck.core.settings import Overrides, Settings
-from maskcheck.core.trace import OperationKind as K
 from maskcheck.explain.explain_model import Explanation, explain_model
+from maskcheck.ir.operation import Kind as K
 from maskcheck.probe.contract.infer_contract import infer
 from maskcheck.probe.run_twins import TwinResults, run
 from maskcheck.probe.samples import Source

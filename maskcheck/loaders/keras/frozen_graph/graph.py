@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from maskcheck.core.errors import TraceError
-from maskcheck.loaders.keras.kinds import SIZES
+from maskcheck.loaders.keras.operations import SIZES
 
 
 class Level(IntEnum):
@@ -26,7 +26,7 @@ class FrozenNode:
     """One operator. ``inputs`` and ``outputs`` are keys, ``operation`` is what TensorFlow calls it."""
 
     name: str
-    operation: str
+    operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
@@ -182,7 +182,7 @@ def _under_their_names(
     def keys(old: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(renamed.get(k, k) for k in old)
 
-    found = [FrozenNode(n.name, n.operation, keys(n.inputs), keys(n.outputs), n.attributes) for n in nodes]
+    found = [FrozenNode(n.name, n.operator, keys(n.inputs), keys(n.outputs), n.attributes) for n in nodes]
     for name, key in outputs.items():
         if name not in named:
             found.append(FrozenNode(f"output {name}", "Identity", (renamed.get(key, key),), (name,), {}))
@@ -196,14 +196,14 @@ def levels(nodes: list[FrozenNode], inputs: Mapping[str, str]) -> dict[str, Leve
     for node in nodes:
         level = max((found.get(k, Level.CONSTANT) for k in node.inputs), default=Level.CONSTANT)
         by_data = any(k in sized for k in node.inputs)
-        sizes = node.operation in SIZES
+        sizes = node.operator in SIZES
         if sizes and not by_data:
             level = min(level, Level.SHAPE)
-        if "Random" in node.operation or node.operation == "Multinomial":
+        if "Random" in node.operator or node.operator == "Multinomial":
             level = Level.DATA
         found.update(dict.fromkeys(node.outputs, level))
-        operands = [node.inputs[p] for p in _SIZED_BY.get(node.operation, ()) if p < len(node.inputs)]
-        chosen = node.operation in _DATA_SIZED or any(found.get(k) is Level.DATA for k in operands)
+        operands = [node.inputs[p] for p in _SIZED_BY.get(node.operator, ()) if p < len(node.inputs)]
+        chosen = node.operator in _DATA_SIZED or any(found.get(k) is Level.DATA for k in operands)
         if (by_data and not sizes) or (level is Level.DATA and chosen):
             sized.update(node.outputs)
     return found

@@ -8,21 +8,14 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Operation
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, FrozenNode, Level
-from maskcheck.loaders.keras.kinds import operator_kind
+from maskcheck.loaders.keras.operations import operator_operation
 
-_KINDS = {
-    "Where": OperationKind.ROUTING,  # the operator lists positions; the operation of Keras that is called so selects
-    "BiasAdd": OperationKind.ELEMENTWISE,
-    "IsNan": OperationKind.ELEMENTWISE,
-    "IsInf": OperationKind.ELEMENTWISE,
-    "IsFinite": OperationKind.ELEMENTWISE,
-    "LogicalXor": OperationKind.ELEMENTWISE,
-    "Rint": OperationKind.ELEMENTWISE,
-    "Xdivy": OperationKind.ELEMENTWISE,
-    "CudnnRNNV3": OperationKind.RECURRENT,
-    "Identity": OperationKind.LAYOUT,
+_OPERATIONS = {
+    "Where": Operation.NON_ZERO,  # the operator lists positions; the operation of Keras that is called so selects
+    "CudnnRNNV3": Operation.RNN,
 }
 _REDUCTIONS = frozenset({"Mean", "Sum", "Max", "Min", "Prod", "All", "Any", "ArgMax", "ArgMin", "EuclideanNorm"})
 _FILLS = {"SelectV2": (1, 2), "Select": (1, 2), "AddV2": (0, 1), "Add": (0, 1), "Sub": (1,), "Mul": (0, 1)}
@@ -37,31 +30,29 @@ def build_sites(graph: FrozenGraph, constants: Constants) -> tuple[Site, ...]:
     """One site for every operator that the inputs reach, in the graph's order."""
     return tuple(
         Site(
-            node.name,
-            node.operation,
-            kind_of(node, graph),
-            tuple(dict.fromkeys(node.inputs)),
-            node.outputs,
-            node.module,
-            None,
-            None,
-            _settings(node, constants),
+            name=node.name,
+            operator=node.operator,
+            operation=operation_of(node, graph),
+            inputs=tuple(dict.fromkeys(node.inputs)),
+            outputs=node.outputs,
+            module=node.module,
+            attributes=_settings(node, constants),
         )
         for node in graph.nodes
         if any(graph.level(key) is not Level.CONSTANT for key in node.outputs)
     )
 
 
-def kind_of(node: FrozenNode, graph: FrozenGraph) -> OperationKind:
+def operation_of(node: FrozenNode, graph: FrozenGraph) -> Operation:
     """Translate an operator; rows of a constant table picked by what the inputs hold are an embedding."""
     if is_lookup(node, graph):
-        return OperationKind.EMBEDDING
-    return _KINDS.get(node.operation) or operator_kind(node.operation)
+        return Operation.EMBEDDING
+    return _OPERATIONS.get(node.operator) or operator_operation(node.operator)
 
 
 def is_lookup(node: FrozenNode, graph: FrozenGraph) -> bool:
     return (
-        node.operation == "GatherV2"
+        node.operator == "GatherV2"
         and len(node.inputs) > 1
         and graph.level(node.inputs[0]) is Level.CONSTANT
         and graph.level(node.inputs[1]) is Level.DATA
@@ -79,22 +70,22 @@ def fill(constants: Constants, key: str) -> float | None:
 
 def _settings(node: FrozenNode, constants: Constants) -> dict[str, Any]:
     found = dict(node.attributes)
-    if node.operation in _REDUCTIONS and len(node.inputs) > 1:
+    if node.operator in _REDUCTIONS and len(node.inputs) > 1:
         axes = _integers(constants, node.inputs[1])
         found |= {} if axes is None else {"axes": axes}
         found["keepdims"] = int(bool(node.attributes.get("keep_dims")))
-    elif node.operation in _LAST_AXIS:
+    elif node.operator in _LAST_AXIS:
         found["axis"] = -1
-    elif node.operation in _AXIS_AT and len(node.inputs) > 1:
-        axis = _integers(constants, node.inputs[_AXIS_AT[node.operation]])
+    elif node.operator in _AXIS_AT and len(node.inputs) > 1:
+        axis = _integers(constants, node.inputs[_AXIS_AT[node.operator]])
         found |= {"axis": axis[0]} if axis else {}
         found |= {"reverse": bool(node.attributes["reverse"])} if "reverse" in node.attributes else {}
-    elif node.operation == "Squeeze" and node.attributes.get("squeeze_dims"):
+    elif node.operator == "Squeeze" and node.attributes.get("squeeze_dims"):
         found["axes"] = node.attributes["squeeze_dims"]
-    elif node.operation == "StridedSlice":
+    elif node.operator == "StridedSlice":
         found |= _sliced(node, constants)
-    if node.operation in _FILLS:
-        known = [v for p in _FILLS[node.operation] if p < len(node.inputs) for v in [fill(constants, node.inputs[p])]]
+    if node.operator in _FILLS:
+        known = [v for p in _FILLS[node.operator] if p < len(node.inputs) for v in [fill(constants, node.inputs[p])]]
         values = [v for v in known if v is not None]
         found |= {"fill": values[0]} if len(values) == 1 else {"fills": values} if values else {}
     return found

@@ -6,8 +6,12 @@ means that the loader could not tell; an absent operand is ``None`` as well wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from maskcheck.ir.operation import COMPARISONS, REDUCTIONS, Kind
+from maskcheck.ir.operation import Operation as Op
 
 Axes = tuple[int, ...]
 """Axes of a tensor as the operator was given them: negative ones count from the last."""
@@ -126,10 +130,9 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """Constants among the operands of a selection, an addition, a product, a comparison, a clip.
+    """Constants among the operands of a selection (but not its condition), an addition, a product, a power.
 
-    ``values`` are the numbers that constant operands hold everywhere, in the order of the operands. ``masks`` says
-    whether the operation puts its value in the place of another one (``WHERE``, masked fill).
+    ``values`` are the numbers that constant operands hold everywhere, in the order of the operands.
     """
 
     values: tuple[float, ...] = ()
@@ -138,6 +141,14 @@ class Fill:
     def value(self) -> float | None:
         """The only constant, ``None`` where there are none or several."""
         return self.values[0] if len(self.values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """Bounds of a clip; ``None`` for an absent bound, or one that is no constant."""
+
+    lowest: float | None = None
+    highest: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +240,7 @@ Settings = (
     | Window
     | Recurrence
     | Fill
+    | Clip
     | Compare
     | Pad
     | Attention
@@ -237,7 +249,32 @@ Settings = (
     | MaskValue
     | Equation
 )
-"""What a site may hold beside its operation; which family goes with which operation is said in ``FAMILIES``."""
+"""What a site may hold beside its operation; ``FAMILIES`` says which family goes with which operation."""
+
+_ARITHMETIC = (Op.ADD, Op.SUBTRACT, Op.MULTIPLY, Op.DIVIDE, Op.FLOOR_DIVIDE, Op.MODULO, Op.POWER)
+
+FAMILIES: Mapping[type, frozenset[Op]] = {
+    Reduce: frozenset(o for o in Op if o.kind in REDUCTIONS or o.kind is Kind.NORMALIZATION)
+    | {Op.SQUEEZE, Op.UNSQUEEZE, Op.FOURIER_TRANSFORM},
+    Along: frozenset(o for o in Op if o.kind in (Kind.CONCATENATE, Kind.SCAN, Kind.ROUTING))
+    | {Op.SPLIT, Op.FLIP, Op.ROLL, Op.REVERSE_SEQUENCE, Op.GLU, Op.ONE_HOT, Op.FLATTEN, Op.ARGMAX, Op.ARGMIN},
+    Softmax: frozenset(o for o in Op if o.kind is Kind.SOFTMAX),
+    Pick: frozenset({Op.GATHER, Op.SELECT, Op.EMBEDDING}),
+    Slice: frozenset({Op.SLICE}),
+    Lookup: frozenset(o for o in Op if o.kind is Kind.EMBEDDING) | {Op.GATHER, Op.ONE_HOT},
+    Window: frozenset(o for o in Op if o.kind in (Kind.CONVOLUTION, Kind.WINDOW)),
+    Recurrence: frozenset(o for o in Op if o.kind is Kind.RECURRENT) | {Op.DYNAMIC_LSTM, Op.PACK_SEQUENCE},
+    Fill: frozenset({*_ARITHMETIC, Op.WHERE, Op.MAXIMUM, Op.MINIMUM}),
+    Clip: frozenset({Op.CLIP}),
+    Compare: COMPARISONS,
+    Pad: frozenset({Op.PAD}),
+    Attention: frozenset(o for o in Op if o.kind is Kind.ATTENTION) | {Op.EMBEDDING_NORM},
+    Quantiser: frozenset(o for o in Op if o.kind in (Kind.QUANTIZE, Kind.STATIC_QUANTIZE))
+    | {Op.ADD, Op.MULTIPLY, Op.WHERE, Op.MATMUL},
+    StepwiseLayer: frozenset(Op),
+    MaskValue: frozenset({Op.MASKING}),
+    Equation: frozenset({Op.EINSUM}),
+}
 
 
 def axes_of(settings: Settings | None, rank: int) -> Axes | None:

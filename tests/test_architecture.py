@@ -25,7 +25,8 @@ ALLOWED = {
     "contract_file": {"ir", "core", "contract_file"},
     "acceptance": {"ir", "core", "acceptance"},
     "config": {"ir", "core", "acceptance", "contract_file", "config"},
-    "auditing": {"ir", "core", "loaders", "probe", "explain", "rules", "report", "auditing"},
+    "verdict": {"ir", "core", "rules", "verdict"},
+    "auditing": {"ir", "core", "loaders", "probe", "explain", "verdict", "rules", "report", "auditing"},
 }
 """What each part may import of maskcheck. ``cli`` and whatever is not named here may import everything below them."""
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-import maskcheck
 from maskcheck import loaders, rules
+from maskcheck._version import __version__
 from maskcheck.core.contract import Conflict, Contract, Role
 from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
 from maskcheck.core.model import Model, ModelInfo
@@ -69,7 +69,7 @@ def audit_open(model: Model, settings: Settings, progress: Progress | None = Non
 
 
 def _report(models: Sequence[ModelReport], settings: Settings) -> Report:
-    return Report(tuple(models), maskcheck.__version__, _environment(), _described(settings))
+    return Report(tuple(models), __version__, _environment(), _described(settings))
 
 
 def audit_model(path: str, settings: Settings, progress: Progress | None = None) -> ModelReport:

@@ -17,7 +17,7 @@ imports:
 unit:
 	pytest -n 2 tests/unit tests/test_architecture.py
 
-test:  ## everything; hours on two cores without a GPU
+test:  ## every test; takes long
 	pytest -n 2
 
 coverage:  ## of maskcheck/ by the unit tests alone

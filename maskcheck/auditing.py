@@ -29,14 +29,15 @@ from maskcheck.core.report import (
     TwinKind,
 )
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.explain.explain_model import Explanation, OriginReport, explain_model
+from maskcheck.explain.leakmap import layers
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.factory import find as find_function
-from maskcheck.probe.battery import Battery, run
-from maskcheck.probe.explain.leakmap import layers
-from maskcheck.probe.explain.story import Item, Story, tell
-from maskcheck.probe.inference.infer import Inference, infer, infer_inner
+from maskcheck.probe.contract.infer_contract import Inference, infer, infer_inner
 from maskcheck.probe.instrumented import LARGE, Instrumented
 from maskcheck.probe.layout import Row
+from maskcheck.probe.run_twins import TwinResults, run
 from maskcheck.probe.samples import Source, read_recorded
 from maskcheck.probe.training import Training, training
 from maskcheck.rules.static import MASK_DROPPED
@@ -146,20 +147,20 @@ def _probe(
     settings: Settings,
     progress: Progress,
 ) -> ModelReport:
-    """Run the battery under a contract, explain what leaks, judge."""
+    """Run the results under a contract, explain what leaks, judge."""
     recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
-    battery, story = _tried(model, inferred, recorded, settings, progress)
+    results, explanation = _tried(model, inferred, recorded, settings, progress)
     contract = inferred.contract
     inner = infer_inner(model, inferred, settings.overrides)
     if inner is not None:
         new = next(d for d in inner.contract.domains if d not in contract.domains)
         more, told = _tried(model, inner, (), settings, progress, new.name)
-        battery, story = battery.beside(more), story.beside(told)
+        results, explanation = results.beside(more), explanation.beside(told)
         contract = replace(
             contract, domains=(*contract.domains, new), inputs=(*contract.inputs, *inner.contract.of(new.name))
         )
-    lesson = _trained(model, inferred.contract, battery, settings)
-    return _judged(path, model, contract, battery, story, lesson, restored, settings)
+    training_result = _trained(model, inferred.contract, results, settings)
+    return _judged(path, model, contract, results, explanation, training_result, restored, settings)
 
 
 def _tried(
@@ -169,22 +170,22 @@ def _tried(
     settings: Settings,
     progress: Progress,
     only: str | None = None,
-) -> tuple[Battery, Story]:
+) -> tuple[TwinResults, Explanation]:
     """Run the twins under a contract, of one domain where that is named, and explain what leaks."""
     source = Source(inferred.contract, settings.seed, recorded)
     steps = _part(progress, 0.1, 1, "", 0.5)
-    battery = run(model, inferred.contract, inferred.lengths, source, settings, steps, only)
-    if not settings.explain or battery.judge is None:
-        return battery, Story()
-    return battery, tell(model, inferred.contract, battery, settings.seed, _part(progress, 0.6, 1, "", 0.4))
+    results = run(model, inferred.contract, inferred.lengths, source, settings, steps, only)
+    if not settings.explain or results.judge is None:
+        return results, Explanation()
+    return results, explain_model(model, inferred.contract, results, settings.seed, _part(progress, 0.6, 1, "", 0.4))
 
 
-def _trained(model: Model, contract: Contract, battery: Battery, settings: Settings) -> Training:
+def _trained(model: Model, contract: Contract, results: TwinResults, settings: Settings) -> Training:
     """What padding does to training, where that was asked for."""
     if not settings.training:
         return Training(())
     loss = find_function(settings.loss, "--loss") if isinstance(settings.loss, str) else settings.loss
-    return training(model, contract, battery, loss, settings.seed)
+    return training(model, contract, results, loss, settings.seed)
 
 
 def _relaxed(model: Model, inferred: Inference, settings: Settings) -> tuple[Inference, Model, tuple[str, ...]]:
@@ -219,15 +220,18 @@ def _judged(
     path: str,
     model: Model,
     contract: Contract,
-    battery: Battery,
-    story: Story,
-    lesson: Training,
+    results: TwinResults,
+    explanation: Explanation,
+    training_result: Training,
     restored: tuple[str, ...],
     settings: Settings,
 ) -> ModelReport:
-    passport = (*battery.passport, *story.passport, *lesson.rows)
+    passport = (*results.passport, *explanation.passport, *training_result.rows)
     gating = [row for row in passport if row.gating]
-    findings = (*_findings(path, model, contract, battery, story), *_training_findings(path, model, lesson))
+    findings = (
+        *_findings(path, model, contract, results, explanation),
+        *_training_findings(path, model, training_result),
+    )
     outcome, reason = _outcome(contract, gating, settings)
     unsaid = _unsaid(contract) if outcome is not Outcome.SKIPPED else ""
     return ModelReport(
@@ -239,10 +243,10 @@ def _judged(
         contract,
         passport,
         findings,
-        story.attention,
-        layers(story.sites),
-        (*restored, *battery.notes, *story.notes, *([unsaid] if unsaid else [])),
-        curve=battery.curve if outcome is Outcome.LEAKY else (),
+        explanation.attention,
+        layers(explanation.sites),
+        (*restored, *results.notes, *explanation.notes, *([unsaid] if unsaid else [])),
+        curve=results.curve if outcome is Outcome.LEAKY else (),
     )
 
 
@@ -271,23 +275,25 @@ def _unsaid(contract: Contract) -> str:
     return names and f"nothing says that {names} is ever padded: {why}. {state}"
 
 
-def _findings(path: str, model: Model, contract: Contract, battery: Battery, story: Story) -> tuple[Finding, ...]:
-    found = [_finding(path, diagnosis, items, story, battery) for diagnosis, items in _causes(story)]
+def _findings(
+    path: str, model: Model, contract: Contract, results: TwinResults, explanation: Explanation
+) -> tuple[Finding, ...]:
+    found = [_finding(path, diagnosis, items, explanation, results) for diagnosis, items in _causes(explanation)]
     found = [f for f in found if not (f.severity is Severity.INFO and f.rule == _UNCLASSIFIED)]
     known = {f.domain for f in found if f.severity is Severity.ERROR and f.rule != _UNCLASSIFIED}
     # What only moves values lets nothing in: a difference that is first seen there came from a place known already.
     found = [f for f in found if not (f.rule == _UNCLASSIFIED and f.domain in known and _only_moves(f.site))]
     if not any(f.rule == _INVERTED for f in found):
         found += [_contradicted(path, conflict, model) for conflict in contract.conflicts]
-    found += _taken_for_padding(path, model, battery)
+    found += _taken_for_padding(path, model, results)
     if not any(f.severity is Severity.ERROR for f in found):
-        found = _promoted(found, battery) or [*found, *_unplaced(path, battery)]
+        found = _promoted(found, results) or [*found, *_unplaced(path, results)]
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return tuple(sorted(found, key=lambda f: (order[f.severity], -(f.share or 0.0))))
 
 
 def _only_moves(site: Site | None) -> bool:
-    return site is not None and site.kind is OperationKind.LAYOUT
+    return site is not None and site.kind is Kind.LAYOUT
 
 
 def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:
@@ -297,9 +303,9 @@ def _contradicted(path: str, conflict: Conflict, model: Model) -> Finding:
     return replace(found, root_cause=cause)
 
 
-def _taken_for_padding(path: str, model: Model, battery: Battery) -> Iterator[Finding]:
+def _taken_for_padding(path: str, model: Model, results: TwinResults) -> Iterator[Finding]:
     """Real steps that the model takes for padding: a warning where they are known to occur."""
-    for seen in battery.observations:
+    for seen in results.observations:
         if seen.taken is None:
             continue
         code = _TAKEN[seen.taken.role]
@@ -313,12 +319,12 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _training_findings(path: str, model: Model, lesson: Training) -> Iterator[Finding]:
-    if lesson.facts is None:
+def _training_findings(path: str, model: Model, training_result: Training) -> Iterator[Finding]:
+    if training_result.facts is None:
         return
     dropped = [fact.detail for fact in model.info.static if fact.kind == MASK_DROPPED]
-    for diagnosis in rules.diagnose_training(lesson.facts, dropped[-1] if dropped else None):
-        code, domain = diagnosis.rule.code, lesson.facts.domain
+    for diagnosis in rules.diagnose_training(training_result.facts, dropped[-1] if dropped else None):
+        code, domain = diagnosis.rule.code, training_result.facts.domain
         found = _unmeasured(path, model, code, TwinKind.TRAINING, domain, diagnosis.message)
         yield replace(found, severity=Severity.ERROR, root_cause=diagnosis.root_cause, fix=diagnosis.fix)
 
@@ -345,17 +351,19 @@ def _unmeasured(path: str, model: Model, code: str, twin: TwinKind, domain: str 
     )
 
 
-def _causes(story: Story) -> list[tuple[rules.Diagnosis, list[Item]]]:
+def _causes(explanation: Explanation) -> list[tuple[rules.Diagnosis, list[OriginReport]]]:
     """Origins by cause: the same rule in the same domain is one finding with several sites."""
-    causes: dict[tuple[str, str | None], tuple[rules.Diagnosis, list[Item]]] = {}
-    for item in story.items:
+    causes: dict[tuple[str, str | None], tuple[rules.Diagnosis, list[OriginReport]]] = {}
+    for item in explanation.items:
         diagnosis = rules.diagnose(item.evidence)
         key = (diagnosis.rule.code, item.evidence.domain)
         causes.setdefault(key, (diagnosis, []))[1].append(item)
     return list(causes.values())
 
 
-def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story: Story, battery: Battery) -> Finding:
+def _finding(
+    path: str, diagnosis: rules.Diagnosis, items: Sequence[OriginReport], explanation: Explanation, results: TwinResults
+) -> Finding:
     """One finding from all origins of one cause: the first in the model is its site, the others are related."""
     first = items[0]
     evidence = first.evidence
@@ -365,7 +373,7 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
     outputs = tuple(dict.fromkeys(name for item in items for name in item.outputs))
     rows = [
         r
-        for r in (*battery.passport, *story.passport)
+        for r in (*results.passport, *explanation.passport)
         if r.twin in twins and r.status is Status.LEAKY and r.domain in (evidence.domain, None)
     ]
     worst = max((o for r in rows for o in r.outputs if o.name in outputs), key=lambda o: o.difference, default=None)
@@ -381,7 +389,7 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
         worst.difference if worst else 0.0,
         worst.noise_floor if worst else 0.0,
         worst.influence if worst else None,
-        _joint_share(items, story),
+        _joint_share(items, explanation),
         diagnosis.message,
         diagnosis.fix,
         _fingerprint(diagnosis.rule.code, path, site),
@@ -390,13 +398,13 @@ def _finding(path: str, diagnosis: rules.Diagnosis, items: Sequence[Item], story
     )
 
 
-def _joint_share(items: Sequence[Item], story: Story) -> float | None:
+def _joint_share(items: Sequence[OriginReport], explanation: Explanation) -> float | None:
     """The share of one cause: what patching all its sites at once removes, or at most the sum of what each does."""
     twin = items[0].evidence.twin
     shares = [item.share for item in items if item.share is not None and item.evidence.twin is twin]
     if not shares:
         return None
-    alone = sum(item.share is not None and item.evidence.twin is twin for item in story.items) == len(shares)
+    alone = sum(item.share is not None and item.evidence.twin is twin for item in explanation.items) == len(shares)
     joint = items[0].joint if items[0].joint is not None else 1.0
     return joint if alone else min(sum(shares), joint, 1.0)
 
@@ -410,22 +418,22 @@ def _severity(rows: Sequence[PassportRow]) -> Severity:
     return Severity.WARNING
 
 
-def _promoted(found: Sequence[Finding], battery: Battery) -> list[Finding]:
+def _promoted(found: Sequence[Finding], results: TwinResults) -> list[Finding]:
     """Where a leak that gates could be traced in no twin of its own: the places where what the pads hold gets in.
 
     So it is with half precision, in which a twin's difference may lie below the noise that hides its way. Empty where
     there is no such place.
     """
-    domains = {row.domain for row in battery.passport if row.gating and row.status is Status.LEAKY}
+    domains = {row.domain for row in results.passport if row.gating and row.status is Status.LEAKY}
     told = [f.severity is Severity.WARNING and f.site is not None and f.domain in domains for f in found]
     if not any(told):
         return []
     return [replace(f, severity=Severity.ERROR) if yes else f for f, yes in zip(found, told, strict=True)]
 
 
-def _unplaced(path: str, battery: Battery) -> list[Finding]:
+def _unplaced(path: str, results: TwinResults) -> list[Finding]:
     """A leak that no layer could be named for is still a leak: one finding for the worst of the gating rows."""
-    rows = [row for row in battery.passport if row.gating and row.status is Status.LEAKY]
+    rows = [row for row in results.passport if row.gating and row.status is Status.LEAKY]
     if not rows:
         return []
     row = max(rows, key=lambda r: r.difference)

@@ -10,9 +10,11 @@ import numpy as np
 
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import InputUse, ModelInfo, TensorSpec
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.operation import Kind
+from tests.sites import site as a_site
 
-K = OperationKind
+K = Kind
 
 
 @dataclass
@@ -20,11 +22,11 @@ class Node:
     """One operation: ``function`` maps the input arrays to one output array."""
 
     name: str
-    kind: OperationKind
+    kind: Kind
     inputs: tuple[str, ...]
     function: Callable[..., np.ndarray]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    operation: str = ""
+    operator: str = ""
     shape_only: bool = False
 
 
@@ -66,7 +68,7 @@ class FakeModel:
         constants = frozenset(self._weights)
         tensors = {k: v for k, v in made.items() if (record is None or k in record) and k not in constants}
         sites = tuple(
-            Site(n.name, n.operation or n.kind.value, n.kind, n.inputs, (n.name,), attributes=n.attributes)
+            a_site(n.name, n.operator or n.kind.value, n.kind, n.inputs, (n.name,), attributes=n.attributes)
             for n in self._nodes
         )
         return Trace(

@@ -72,6 +72,8 @@ BREACHES = {
     "floors: a rule asks a loader": ("rules/__init__.py", "import maskcheck.loaders.onnx"),
     "floors: a module without a floor": ("homeless.py", ""),
     "frameworks: Keras is read by way of ONNX": ("loaders/keras/__init__.py", "import maskcheck.loaders.onnx"),
+    "explanations: the explanation asks a rule": ("explain/__init__.py", "import maskcheck.rules"),
+    "configuration: the settings open a model": ("config/__init__.py", "import maskcheck.loaders"),
     "circles: two modules that need each other": ("core/first.py", "import maskcheck.core.second"),
 }
 """What each contract forbids, as one file put into a package that keeps all of them."""

@@ -88,7 +88,7 @@ def _check_content(case: zoo.Case, found: ModelReport) -> None:
 def _check_origin(case: zoo.Case, found: ModelReport) -> None:
     if case.origin is None or not case.leaky & {"length", "mates", "content"}:
         return
-    sites = [f"{s.operation} {s.name}" for f in found.findings if f.site for s in (f.site, *f.related)]
+    sites = [f"{s.operator} {s.name}" for f in found.findings if f.site for s in (f.site, *f.related)]
     assert any(case.origin.lower() in site.lower() for site in sites), (case.origin, sites, found.notes)
 
 
@@ -102,14 +102,14 @@ def _check_cause(case: zoo.Case, found: ModelReport) -> None:
 
 def test_two_independent_leaks_are_two_findings(folder: Path) -> None:
     errors = [f for f in audited("pool_two_leaks", folder).findings if f.severity is Severity.ERROR]
-    assert {f.site.operation for f in errors if f.site} == {"Softmax", "ReduceMean"}
+    assert {f.site.operator for f in errors if f.site} == {"Softmax", "ReduceMean"}
 
 
 def test_an_exported_bert_without_its_mask_is_flagged_at_the_softmax_with_its_source_line(folder: Path) -> None:
     for name, axis in (("bert_mask_dropped", "none"), ("bert_query_axis", "queries")):
         found = audited(name, folder)
         error = next(f for f in found.findings if f.severity is Severity.ERROR)
-        assert error.site is not None and error.site.operation == "Softmax"
+        assert error.site is not None and error.site.operator == "Softmax"
         assert error.site.source is not None and error.site.source.file.endswith(".py") and error.site.source.line > 0
         assert {m.axis for m in found.attention} == {axis}
         assert len(error.related) == 1  # the second layer

@@ -60,7 +60,7 @@ def _finding(finding: Any) -> dict[str, Any]:
         "rule": finding.rule,
         "severity": finding.severity.value,
         "module": site.module if site is not None else None,
-        "operation": site.operation if site is not None else None,
+        "operation": site.operator if site is not None else None,
         "line": f"{Path(source.file).name}:{source.line}" if source is not None else None,
         "text": source.text if source is not None else None,
         "share": finding.share,

@@ -16,7 +16,7 @@ from benchmarks import exporting
 from benchmarks.corpus import sound, truth
 from benchmarks.corpus.cases import FILES, FIXED, HALF, RULES, Case, build, inputs, line_of
 from maskcheck.core.report import ModelReport, Severity
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 
 def judge(case: Case) -> dict[str, Any]:

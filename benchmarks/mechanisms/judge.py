@@ -21,7 +21,7 @@ from benchmarks.mechanisms.cases import HALF, Case, build, inputs, lines, padded
 from benchmarks.mechanisms.registry import EMPTY, PADDING, REPEAT, UNFIT, VALID
 from benchmarks.mechanisms.truth import FLOAT32, LEAK
 from maskcheck.core.report import Finding, ModelReport, Outcome, Severity, Status, TwinKind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 TRUTH_ROWS = 16
 """Rows of the plain test: a maximum leaks for some contents only."""

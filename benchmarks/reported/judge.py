@@ -19,7 +19,7 @@ from benchmarks.reported.cases import Case, lines
 from benchmarks.reported.registry import BATCH, Report
 from benchmarks.reported.rules import naming
 from maskcheck.core.report import ModelReport, Severity
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 
 def judge(case: Case) -> dict[str, Any]:

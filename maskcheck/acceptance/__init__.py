@@ -3,7 +3,7 @@ threshold.
 """
 
 from maskcheck.acceptance.applying import apply
-from maskcheck.acceptance.baseline import Baseline, Entry, read, record, to_text
+from maskcheck.acceptance.baseline import Baseline, BaselineEntry, read, record, to_text
 from maskcheck.acceptance.policy import Ignore, Policy
 
-__all__ = ["Baseline", "Entry", "Ignore", "Policy", "apply", "read", "record", "to_text"]
+__all__ = ["Baseline", "BaselineEntry", "Ignore", "Policy", "apply", "read", "record", "to_text"]

@@ -19,7 +19,7 @@ UNREVIEWED = "known since the baseline was made"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BaselineEntry:
     """One known finding. ``model`` is relative to the baseline's folder, ``difference`` what was measured then."""
 
     rule: str
@@ -47,14 +47,14 @@ class Entry:
 class Baseline:
     """``folder`` is where the file lies, ``source`` how the user named it."""
 
-    entries: Mapping[tuple[str, str, str], Entry] = field(default_factory=dict)
+    entries: Mapping[tuple[str, str, str], BaselineEntry] = field(default_factory=dict)
     folder: Path = Path()
     source: str = ""
 
-    def entry(self, model: ModelReport, finding: Finding) -> Entry | None:
+    def entry(self, model: ModelReport, finding: Finding) -> BaselineEntry | None:
         return self.entries.get((self.name(model.path), finding.rule, place(finding)))
 
-    def of(self, model: ModelReport) -> list[Entry]:
+    def of(self, model: ModelReport) -> list[BaselineEntry]:
         name = self.name(model.path)
         return [entry for entry in self.entries.values() if entry.model == name]
 
@@ -126,25 +126,25 @@ def read(path: str | Path) -> Baseline:
     return Baseline({entry.key: entry for entry in entries}, Path(path).resolve().parent, str(path))
 
 
-def _entry(model: ModelReport, finding: Finding, old: Baseline, reason: str) -> Entry:
+def _entry(model: ModelReport, finding: Finding, old: Baseline, reason: str) -> BaselineEntry:
     known = old.entry(model, finding)
     kept = known.reason if known is not None else ""
-    return Entry(finding.rule, old.name(model.path), place(finding), finding.difference, kept or reason)
+    return BaselineEntry(finding.rule, old.name(model.path), place(finding), finding.difference, kept or reason)
 
 
-def _add(entries: dict[tuple[str, str, str], Entry], entry: Entry) -> None:
+def _add(entries: dict[tuple[str, str, str], BaselineEntry], entry: BaselineEntry) -> None:
     """Two findings of one rule at one place are one entry, as large as the larger."""
     known = entries.get(entry.key)
     if known is None or not entry.difference <= known.difference:
         entries[entry.key] = entry
 
 
-def _parsed(item: Any) -> Entry:
+def _parsed(item: Any) -> BaselineEntry:
     texts = {key: item.get(key, "") if key == "reason" else item[key] for key in ("rule", "model", "site", "reason")}
     wrong = next((key for key, value in texts.items() if not isinstance(value, str)), None)
     if wrong is not None:
         raise ValueError(f"{wrong} must be text")
-    return Entry(difference=float(item["difference"]), **texts)
+    return BaselineEntry(difference=float(item["difference"]), **texts)
 
 
 def _written(value: float) -> float | str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from maskcheck.core.contract import Conflict, Contract
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import AttentionMap, TwinKind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 
 class Spread(StrEnum):

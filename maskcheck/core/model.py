@@ -48,7 +48,7 @@ class InputUse:
     input: str
     kind: UseKind
     site: str
-    operation: str
+    operator: str
     value: float | int | None = None
 
 
@@ -74,7 +74,7 @@ class MaskStep:
 
     site: str
     layer: str
-    operation: str
+    operator: str
     fate: MaskFate
     arrived: bool = False
     partly: bool = False

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from maskcheck.core.contract import Contract
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 GROWTH = 10.0
 """How many times its known size a leak may reach before it counts as new; sizes differ between machines and formats."""

@@ -9,15 +9,16 @@ import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, InputContract, Role
 from maskcheck.core.model import Array, Model, UseKind
-from maskcheck.core.trace import OperationKind, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.operation import Kind
 from maskcheck.probe.layout import assemble, validity
-from maskcheck.probe.runner import Call
+from maskcheck.probe.runner import PaddedBatch
 
 _ENTRANCE = {Role.TOKENS: UseKind.INDEX, Role.FEATURES: UseKind.MASKING}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryPoint:
     """A floating tensor made directly from an input: an embedding lookup, features whose padding a layer has already
     told apart, or a feature input itself (``site`` empty).
     """
@@ -31,14 +32,14 @@ _BFLOAT16_BITS = 8
 """Bits of its significand, the hidden one included."""
 
 
-def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]:
+def entries(model: Model, contract: Contract, trace: Trace) -> tuple[EntryPoint, ...]:
     """All entries of ``model``: feature inputs, and the embedding of every token input.
 
     Features that are recognised as padding by their value enter behind the layer that does so.
     """
     masking = {use.input for use in model.uses if use.kind is UseKind.MASKING}
     plain = [spec for spec in contract.inputs if spec.role is Role.FEATURES and spec.name not in masking]
-    found = [Entry(spec.name, spec, "") for spec in plain]
+    found = [EntryPoint(spec.name, spec, "") for spec in plain]
     made_by = {site.name: site for site in trace.sites}
     for use in model.uses:
         spec = next((s for s in contract.inputs if s.name == use.input), None)
@@ -48,12 +49,12 @@ def entries(model: Model, contract: Contract, trace: Trace) -> tuple[Entry, ...]
         for key in made_by[use.site].outputs:
             value = trace.tensors.get(key)
             if value is not None and np.issubdtype(value.dtype, np.floating):
-                found.append(Entry(key, spec, use.site))
+                found.append(EntryPoint(key, spec, use.site))
                 break
     return tuple(found)
 
 
-def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int, precision: str = "float32") -> dict[str, Array]:
+def one_ulp(trace: Trace, found: tuple[EntryPoint, ...], seed: int, precision: str = "float32") -> dict[str, Array]:
     """Patches that move every entry value one unit in the last place up, down or not at all, at random.
 
     ``precision`` is what the model computes in. Values of bfloat16, which numpy does not know, come as float32: a unit
@@ -75,7 +76,12 @@ def one_ulp(trace: Trace, found: tuple[Entry, ...], seed: int, precision: str = 
 
 
 def pad_rows_changed(
-    contract: Contract, call: Call, trace: Trace, found: tuple[Entry, ...], fill: Array | float | None, seed: int
+    contract: Contract,
+    call: PaddedBatch,
+    trace: Trace,
+    found: tuple[EntryPoint, ...],
+    fill: Array | float | None,
+    seed: int,
 ) -> dict[str, Array]:
     """Patches in which every pad of the token inputs has another embedding row; ids and masks stay.
 
@@ -95,7 +101,7 @@ def pad_rows_changed(
     return patches
 
 
-def _worth(entry: Entry, marked: Array, trace: Trace) -> tuple[str, ...]:
+def _worth(entry: EntryPoint, marked: Array, trace: Trace) -> tuple[str, ...]:
     """Where pads of an entry are worth something: there, or in the convolutions that read it where its pads are zeros.
 
     Zeros are what such a convolution lays around the text itself, so it tells them from no padding at all.
@@ -104,7 +110,7 @@ def _worth(entry: Entry, marked: Array, trace: Trace) -> tuple[str, ...]:
     pads = steps_of(entry.input, marked, value)
     readers = [site for site in trace.sites if entry.key in site.inputs]
     made = tuple(key for site in readers for key in site.outputs)
-    behind = bool(readers) and all(site.kind is OperationKind.CONVOLUTION for site in readers)
+    behind = bool(readers) and all(site.kind is Kind.CONVOLUTION for site in readers)
     if pads is None or value[pads].any() or not behind:
         return (entry.key,)
     steps = _steps(entry.input, marked).shape
@@ -139,7 +145,7 @@ def _steps(spec: InputContract, pads: Array) -> Array:
     return pads if last is None else pads.reshape((*pads.shape[: last + 1], -1))[..., 0]
 
 
-def pad_positions(spec: InputContract, call: Call) -> Array:
+def pad_positions(spec: InputContract, call: PaddedBatch) -> Array:
     """Boolean array of the shape of input ``spec`` in ``call``: true where padding stands."""
     rows = call.rows if BATCH in spec.dims else call.rows[:1]
     shape = tuple(
@@ -164,6 +170,6 @@ def pad_positions(spec: InputContract, call: Call) -> Array:
     return pads
 
 
-def feeds(contract: Contract, call: Call) -> Mapping[str, Array]:
+def feeds(contract: Contract, call: PaddedBatch) -> Mapping[str, Array]:
     """The arrays of a call, for ``Model.trace``."""
     return assemble(contract, call.rows, call.padding, call.seed)

@@ -16,7 +16,7 @@ from maskcheck.core.model import Model
 from maskcheck.core.trace import Trace
 from maskcheck.probe.compare import difference, rounding
 from maskcheck.probe.entry import entries, feeds, one_ulp
-from maskcheck.probe.runner import Answers, Call, Runner
+from maskcheck.probe.runner import Answers, PaddedBatch, Runner
 
 MARGIN = 10.0
 """Differences up to this many times the measured response count as rounding."""
@@ -55,7 +55,7 @@ class Noise:
     reason: str | None = None
 
 
-def measure(model: Model, runner: Runner, call: Call, reference: Answers, seed: int) -> Noise:
+def measure(model: Model, runner: Runner, call: PaddedBatch, reference: Answers, seed: int) -> Noise:
     """Measure the floor of every output around ``reference``, the answers of the unpadded ``call``."""
     rounded = {name: rounding(rows) for name, rows in reference.items()}
     try:
@@ -68,11 +68,11 @@ def measure(model: Model, runner: Runner, call: Call, reference: Answers, seed: 
     return Noise({name: Floor(responses.get(name, 0.0), r) for name, r in rounded.items()})
 
 
-def _responses(model: Model, runner: Runner, call: Call, seed: int) -> dict[str, float]:
+def _responses(model: Model, runner: Runner, call: PaddedBatch, seed: int) -> dict[str, float]:
     contract = runner.contract
-    small = Call(call.rows[: runner.batch_size(min(2, len(call.rows)))], call.padding, call.seed)
+    small = PaddedBatch(call.rows[: runner.batch_size(min(2, len(call.rows)))], call.padding, call.seed)
     if len(small.rows) < runner.batch_size(len(small.rows)):
-        small = Call(small.rows * runner.batch_size(1), call.padding, call.seed)
+        small = PaddedBatch(small.rows * runner.batch_size(1), call.padding, call.seed)
     base = model.trace(feeds(contract, small))
     found = entries(model, contract, base)
     precision = model.info.precision
@@ -85,7 +85,7 @@ def _responses(model: Model, runner: Runner, call: Call, seed: int) -> dict[str,
     return worst
 
 
-def site_noise(model: Model, contract: Contract, call: Call, base: Trace, seed: int) -> dict[str, float]:
+def site_noise(model: Model, contract: Contract, call: PaddedBatch, base: Trace, seed: int) -> dict[str, float]:
     """Largest absolute response of every traced tensor to one ulp at the entries."""
     found = entries(model, contract, base)
     moved = model.trace(feeds(contract, call), patches=one_ulp(base, found, seed, model.info.precision))

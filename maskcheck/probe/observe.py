@@ -9,11 +9,11 @@ import numpy as np
 
 from maskcheck.core.contract import OutputKind, Role
 from maskcheck.core.report import OutputDifference, PassportRow, Status, TwinKind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import cosine_change, difference, max_abs
 from maskcheck.probe.decisions import decisions_changed
 from maskcheck.probe.noise import Noise
-from maskcheck.probe.runner import Answers, Call, Runner
+from maskcheck.probe.runner import Answers, PaddedBatch, Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Pair:
     twin: TwinKind
     variant: str
     domain: str | None
-    reference: Call
-    other: Call
+    reference: PaddedBatch
+    other: PaddedBatch
     row: int
     difference: float
     pad_row: bool = False

@@ -19,25 +19,25 @@ Answers = dict[str, list[Array]]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PaddedBatch:
     """One batch to run: rows and how they are padded. ``seed`` draws the pads' filler."""
 
     rows: tuple[Row, ...]
     padding: Padding
     seed: int = 0
 
-    def only(self, row: int) -> Call:
+    def only(self, row: int) -> PaddedBatch:
         """The same padding around one of the rows."""
-        return Call((self.rows[row],), self.padding, self.seed)
+        return PaddedBatch((self.rows[row],), self.padding, self.seed)
 
     @property
     def lengths(self) -> list[Mapping[str, int]]:
         return [row.lengths for row in self.rows]
 
 
-def unpadded(rows: Sequence[Row], seed: int = 0) -> Call:
+def unpadded(rows: Sequence[Row], seed: int = 0) -> PaddedBatch:
     """Rows of one length, without any padding."""
-    return Call(tuple(rows), Padding(dict(rows[0].lengths)), seed)
+    return PaddedBatch(tuple(rows), Padding(dict(rows[0].lengths)), seed)
 
 
 class Runner:
@@ -50,7 +50,7 @@ class Runner:
         self._extents: dict[tuple[str, str, int], int] = {}
         self._batched = any(BATCH in spec.dims for spec in contract.inputs)
 
-    def run(self, call: Call, *, together: bool = False) -> Answers:
+    def run(self, call: PaddedBatch, *, together: bool = False) -> Answers:
         """Answers of all rows; ``together`` forbids splitting them into batches of a size known to run.
 
         Raises:
@@ -61,7 +61,7 @@ class Runner:
         for start in range(0, len(call.rows), size):
             chunk = call.rows[start : start + size]
             filled = chunk + (chunk[0],) * (size - len(chunk))
-            outputs = self._run_once(Call(filled, call.padding, call.seed))
+            outputs = self._run_once(PaddedBatch(filled, call.padding, call.seed))
             for spec in self.contract.outputs:
                 answers[spec.name] += split_rows(outputs[spec.name], spec, len(chunk))
         return answers
@@ -79,7 +79,7 @@ class Runner:
         """Whether several different rows can stand in one batch."""
         return self._batched and self.contract.fixed_batch != 1
 
-    def _run_once(self, call: Call) -> dict[str, Array]:
+    def _run_once(self, call: PaddedBatch) -> dict[str, Array]:
         self.runs += 1
         return self.model.run(assemble(self.contract, call.rows, call.padding, call.seed))
 
@@ -105,7 +105,7 @@ class Runner:
         totals = {name: dimensions[name].fixed or length for name, length in lengths.items()}
         row = generate(self.contract, 1, {name: min(n, totals[name]) for name, n in lengths.items()}, seed=0)[0]
         size = self.batch_size(1)
-        outputs = self._run_once(Call((row,) * size, Padding(totals)))
+        outputs = self._run_once(PaddedBatch((row,) * size, Padding(totals)))
         for spec in self.contract.outputs:
             for axis, label in enumerate(spec.dims):
                 if label in (BATCH, None):
@@ -116,7 +116,7 @@ class Runner:
                     found = -(-lengths[label] * found // totals[label])
                 self._extents[spec.name, label, lengths[label]] = found
 
-    def valid_outputs(self, outputs: Mapping[str, Array], call: Call) -> Answers:
+    def valid_outputs(self, outputs: Mapping[str, Array], call: PaddedBatch) -> Answers:
         """The valid answers in the whole ``outputs`` of ``call``, as far as they are known."""
         split = {
             spec.name: split_rows(np.asarray(outputs[spec.name]), spec, len(call.rows))
@@ -125,12 +125,12 @@ class Runner:
         }
         return self.valid_parts(split, call)
 
-    def valid_parts(self, answers: Answers, call: Call) -> Answers:
+    def valid_parts(self, answers: Answers, call: PaddedBatch) -> Answers:
         """The answers of ``call``, each cut to its valid region."""
         regions = [self.regions(row.lengths, call.padding) for row in call.rows]
         return {name: [regions[i][name].cut(array) for i, array in enumerate(rows)] for name, rows in answers.items()}
 
-    def valid(self, call: Call, *, together: bool = False) -> Answers:
+    def valid(self, call: PaddedBatch, *, together: bool = False) -> Answers:
         """Run and keep the valid regions."""
         return self.valid_parts(self.run(call, together=together), call)
 

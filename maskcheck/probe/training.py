@@ -13,11 +13,11 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import PassportRow, Status, TwinKind
 from maskcheck.core.training import Change, Step, Targets, Trainable, TrainingFacts
-from maskcheck.probe.battery import Battery
 from maskcheck.probe.entry import feeds
 from maskcheck.probe.layout import Padding
-from maskcheck.probe.runner import Call, split_rows
-from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.run_twins import TwinResults
+from maskcheck.probe.runner import PaddedBatch, split_rows
+from maskcheck.probe.twins.context import TwinContext
 
 ROUNDING = 1e-4
 """Relative change of a loss, a metric or a gradient that is rounding: the sums of a batch in float32 lose some 1e-6,
@@ -32,61 +32,65 @@ class Training:
     facts: TrainingFacts | None = None
 
 
-def training(model: Model, contract: Contract, battery: Battery, loss: Any, seed: int) -> Training:
+def training(model: Model, contract: Contract, results: TwinResults, loss: Any, seed: int) -> Training:
     """Compare one step on a padded batch with one on the same batch unpadded. Every domain is tried."""
     if not isinstance(model, Trainable):
         return _untested("this kind of file holds no loss to check: audit the module or the Keras model itself")
-    if not battery.benches:
+    if not results.contexts:
         return _untested("no padding could be tried at all")
     rows: list[PassportRow] = []
     facts: TrainingFacts | None = None
-    for bench in battery.benches:
-        found = _domain(model, contract, battery, bench, loss, seed)
+    for context in results.contexts:
+        found = _domain(model, contract, results, context, loss, seed)
         rows += found.rows
         facts = facts or found.facts
     return Training(tuple(rows), facts)
 
 
-def _domain(model: Trainable, contract: Contract, battery: Battery, bench: Bench, loss: Any, seed: int) -> Training:
-    if bench.plan.fixed:
-        return _untested("its length is fixed, so nothing can be compared with an unpadded batch", bench.domain)
-    short, long = _calls(bench)
+def _domain(
+    model: Trainable, contract: Contract, results: TwinResults, context: TwinContext, loss: Any, seed: int
+) -> Training:
+    if context.plan.fixed:
+        return _untested("its length is fixed, so nothing can be compared with an unpadded batch", context.domain)
+    short, long = _calls(context)
     try:
-        return _compared(model, contract, battery, bench, _Batches(short, long, loss, seed))
+        return _compared(model, contract, results, context, _Batches(short, long, loss, seed))
     except RunError as error:
-        return _untested(error.message, bench.domain)
+        return _untested(error.message, context.domain)
 
 
 @dataclass(frozen=True, slots=True)
 class _Batches:
-    short: Call
-    long: Call
+    short: PaddedBatch
+    long: PaddedBatch
     loss: Any
     seed: int
 
 
-def _calls(bench: Bench) -> tuple[Call, Call]:
+def _calls(context: TwinContext) -> tuple[PaddedBatch, PaddedBatch]:
     """One row, as often as a batch needs it, unpadded and with its pads."""
-    row = bench.rows[0]
-    rows = (row,) * bench.runner.batch_size(1)
-    sides = bench.padding(bench.plan.few)
-    return Call(rows, Padding(dict(row.lengths))), Call(rows, sides)
+    row = context.rows[0]
+    rows = (row,) * context.runner.batch_size(1)
+    sides = context.padding(context.plan.few)
+    return PaddedBatch(rows, Padding(dict(row.lengths))), PaddedBatch(rows, sides)
 
 
-def _compared(model: Trainable, contract: Contract, battery: Battery, bench: Bench, batches: _Batches) -> Training:
+def _compared(
+    model: Trainable, contract: Contract, results: TwinResults, context: TwinContext, batches: _Batches
+) -> Training:
     short, long, loss = batches.short, batches.long, batches.loss
     plain, padded = feeds(contract, short), feeds(contract, long)
     targets = model.targets(plain, loss, batches.seed)
-    wide = _widened(targets, contract, bench, short, long)
+    wide = _widened(targets, contract, context, short, long)
     before, mode = _repeatable(model, plain, targets.values, loss)
     after = model.step(padded, wide, loss, training=mode)
-    dimension = bench.plan.domain.dimensions[0].name
+    dimension = context.plan.domain.dimensions[0].name
     answers_leak = any(
-        row.status is Status.LEAKY and row.gating and row.domain in (bench.domain, None) for row in battery.passport
+        row.status is Status.LEAKY and row.gating and row.domain in (context.domain, None) for row in results.passport
     )
     facts = TrainingFacts(
-        framework=bench.model.info.framework,
-        domain=bench.domain,
+        framework=context.model.info.framework,
+        domain=context.domain,
         valid=short.padding.totals[dimension],
         total=long.padding.totals[dimension],
         loss=Change("loss", before.loss, after.loss),
@@ -98,7 +102,7 @@ def _compared(model: Trainable, contract: Contract, battery: Battery, bench: Ben
             if name in after.metrics and _moves(value, after.metrics[name])
         ),
         gradients=_moved_gradients(before, after),
-        answers_move=_answers_move(contract, bench, before, after, long),
+        answers_move=_answers_move(contract, context, before, after, long),
         answers_leak=answers_leak,
     )
     rows = _rows(facts, before, targets, mode)
@@ -121,21 +125,23 @@ def _repeatable(
     raise RunError("the loss of the same batch differs from call to call")
 
 
-def _widened(targets: Targets, contract: Contract, bench: Bench, short: Call, long: Call) -> dict[str, Array]:
+def _widened(
+    targets: Targets, contract: Contract, context: TwinContext, short: PaddedBatch, long: PaddedBatch
+) -> dict[str, Array]:
     """Labels of the padded batch: the same ones, and the pad label behind (or before) them."""
     if not targets.stepwise:
         return dict(targets.values)
-    return {name: _around(value, targets.pad, bench, short, long) for name, value in targets.values.items()}
+    return {name: _around(value, targets.pad, context, short, long) for name, value in targets.values.items()}
 
 
-def _around(value: Array, pad: Any, bench: Bench, short: Call, long: Call) -> Array:
-    dimension = bench.plan.domain.dimensions[0].name
+def _around(value: Array, pad: Any, context: TwinContext, short: PaddedBatch, long: PaddedBatch) -> Array:
+    dimension = context.plan.domain.dimensions[0].name
     valid, total = short.padding.totals[dimension], long.padding.totals[dimension]
     steps = value.shape[1]
     # A strided model has fewer steps than positions.
     extra = total - valid if steps == valid else -(-steps * total // valid) - steps
     width = [(0, 0)] * value.ndim
-    width[1] = (0, extra) if bench.side.value == "right" else (extra, 0)
+    width[1] = (0, extra) if context.side.value == "right" else (extra, 0)
     return np.pad(value, width, constant_values=np.asarray(pad, dtype=value.dtype))
 
 
@@ -161,8 +167,8 @@ def _moved_gradients(before: Step, after: Step) -> tuple[tuple[str, float], ...]
     return tuple(moved)
 
 
-def _answers_move(contract: Contract, bench: Bench, before: Step, after: Step, long: Call) -> bool:
-    region = bench.runner.regions(long.rows[0].lengths, long.padding)
+def _answers_move(contract: Contract, context: TwinContext, before: Step, after: Step, long: PaddedBatch) -> bool:
+    region = context.runner.regions(long.rows[0].lengths, long.padding)
     for spec in contract.outputs:
         if spec.name not in before.outputs or spec.kind not in (OutputKind.SEQUENCE, OutputKind.POOLED):
             continue

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from maskcheck.core.report import Finding, Severity
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.report.canvas import clean, flow, hanging, indented, joined, prose, shorten, shorten_start, spread, words
 from maskcheck.report.quantities import deviations, percent, plural, quantity
 
@@ -66,7 +66,7 @@ def _place(site: Site | None, room: int) -> Text:
     if site is None:
         return words("the model as a whole", "cyan")
     source = shorten_start(source_line(site), room)
-    names = [site.module or "", site.operation, site.name if site.name != site.module else ""]
+    names = [site.module or "", site.operator, site.name if site.name != site.module else ""]
     return flow([words(source, "bold cyan"), *(words(name, "cyan", limit=room) for name in names)], room)
 
 

@@ -40,7 +40,7 @@ def _table(journey: Sequence[MaskStep]) -> Table:
     for step in journey:
         table.add_row(
             Text("  " * step.depth).append_text(words(step.layer, limit=LONGEST_NAME)),
-            words(step.operation, limit=LONGEST_NAME),
+            words(step.operator, limit=LONGEST_NAME),
             joined([words(step.fate, STYLES[step.fate]), words(_remark(step), "dim")], "; "),
         )
     return table

@@ -17,7 +17,7 @@ from maskcheck.core.report import (
     Report,
     Severity,
 )
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.report.plain import dump
 from maskcheck.report.rendering import Rendering
 
@@ -198,7 +198,7 @@ def _site(site: Site | None) -> Document | None:
     source = site.source
     return {
         "name": site.name,
-        "operation": site.operation,
+        "operation": site.operator,
         "module": site.module,
         "module_class": site.module_class,
         "source": None if source is None else {"file": source.file, "line": source.line, "function": source.function},

@@ -76,7 +76,7 @@ def _finding(suite: tree.Element, report: Report, model: ModelReport, finding: F
 def _lines(report: Report, model: ModelReport, finding: Finding) -> Iterator[str]:
     yield _text(f"{finding.rule} {title(finding)} ({finding.severity})")
     if finding.site is not None:
-        where = (source_line(finding.site), finding.site.module or "", finding.site.operation, finding.site.name)
+        where = (source_line(finding.site), finding.site.module or "", finding.site.operator, finding.site.name)
         yield _text("at " + ", ".join(part for part in dict.fromkeys(where) if part))
     yield _text(finding.message)
     if finding.root_cause is not None:

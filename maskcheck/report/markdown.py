@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from maskcheck.core.report import Finding, ModelReport, Report, Severity, Status
 from maskcheck.report.canvas import clean, code
 from maskcheck.report.findings_view import share_of, source_line, title
-from maskcheck.report.passport_view import LEAKS, Entry, answers_changed, entries, worst_output
+from maskcheck.report.passport_view import LEAKS, PassportEntry, answers_changed, entries, worst_output
 from maskcheck.report.quantities import deviations, plural, quantity
 from maskcheck.report.rendering import Rendering
 from maskcheck.report.reproduction import command
@@ -99,7 +99,7 @@ def _passport(model: ModelReport) -> str:
     return "\n".join(["| twin | verdict | moves the answer | answers changed |", "|---|---|---|---|", *rows, *legend])
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: PassportEntry) -> str:
     twin, star = entry.rows[0].twin, "\\*" if entry.rows[0].gating else ""
     if entry.status is Status.UNTESTED:
         reasons = "; ".join(dict.fromkeys(row.reason or "no reason given" for row in entry.rows))
@@ -130,7 +130,7 @@ def _places(finding: Finding) -> str:
     site = finding.site
     if site is None:
         return "At the model as a whole."
-    names: Sequence[str] = (source_line(site), site.module or "", site.operation, site.name)
+    names: Sequence[str] = (source_line(site), site.module or "", site.operator, site.name)
     more = f", and at {plural(len(finding.related), 'further place')}" if finding.related else ""
     return "At " + ", ".join(span(name) for name in dict.fromkeys(names) if clean(name)) + more + "."
 

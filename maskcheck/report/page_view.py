@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from maskcheck.core.contract import Contract
 from maskcheck.core.report import Accepted, AttentionMap, Finding, ModelReport, Outcome, PassportRow, Report, Severity
 from maskcheck.core.report import Status as RowStatus
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.report.canvas import clean, code
 from maskcheck.report.contract_view import describe_input, describe_output
 from maskcheck.report.drawings import Curve, HeadBar, Heatmap, Scale, curve, head_bars, heatmap, scale
 from maskcheck.report.findings_view import share_of, source_line, title
 from maskcheck.report.layer_tree import Branch, branches
-from maskcheck.report.passport_view import LEAKS, Entry, answers_changed, entries, worst_output, worst_row
+from maskcheck.report.passport_view import LEAKS, PassportEntry, answers_changed, entries, worst_output, worst_row
 from maskcheck.report.quantities import deviations, percent, plural, quantity
 from maskcheck.report.rendering import Rendering
 from maskcheck.report.reproduction import command
@@ -215,7 +215,7 @@ def _about(model: ModelReport) -> Iterator[Fact]:
         yield Fact("audited in", f"{model.duration_s:.1f} s")
 
 
-def _entry(entry: Entry, alone: bool = False) -> PassportLine:
+def _entry(entry: PassportEntry, alone: bool = False) -> PassportLine:
     row = entry.rows[0]
     worst = worst_output(entry.chosen)
     untested = entry.status is RowStatus.UNTESTED
@@ -232,13 +232,13 @@ def _entry(entry: Entry, alone: bool = False) -> PassportLine:
     )
 
 
-def _word(entry: Entry) -> str:
+def _word(entry: PassportEntry) -> str:
     if entry.status is RowStatus.LEAKY:
         return LEAKS.get(entry.rows[0].twin, "leaks")
     return "safe" if entry.status is RowStatus.CLEAN else "untested"
 
 
-def _tone(entry: Entry) -> str:
+def _tone(entry: PassportEntry) -> str:
     if entry.status is RowStatus.LEAKY:
         return "bad" if entry.rows[0].gating else "warn"
     return "good" if entry.status is RowStatus.CLEAN else "none"
@@ -248,7 +248,7 @@ def _size(difference: float) -> str:
     return "not one bit" if difference == 0 else deviations(difference)
 
 
-def _remarks(entry: Entry, alone: bool) -> Iterator[str]:
+def _remarks(entry: PassportEntry, alone: bool) -> Iterator[str]:
     if entry.status is RowStatus.UNTESTED:
         yield "; ".join(dict.fromkeys(row.reason or "no reason given" for row in entry.rows))
         return
@@ -331,7 +331,7 @@ def _short(site: Site) -> str:
 def _names(site: Site | None) -> Iterator[str]:
     if site is None:
         return
-    yield from (clean(n) for n in dict.fromkeys((site.module or "", site.operation, site.name)) if clean(n))
+    yield from (clean(n) for n in dict.fromkeys((site.module or "", site.operator, site.name)) if clean(n))
 
 
 def _measured(finding: Finding) -> Iterator[Fact]:

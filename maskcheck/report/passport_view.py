@@ -18,7 +18,7 @@ LEAKS = {TwinKind.REPEAT: "varies", TwinKind.VALID: "fails", TwinKind.MASK: "fai
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PassportEntry:
     """Passport rows shown on one line: those of one twin and domain that gate, or those that do not."""
 
     rows: tuple[PassportRow, ...]
@@ -50,13 +50,13 @@ def answers_changed(rows: Iterable[PassportRow]) -> tuple[int, int] | None:
     return max(changed, key=lambda count: (count[1], count[0]), default=None)
 
 
-def entries(rows: Sequence[PassportRow], one_by_one: bool) -> list[Entry]:
+def entries(rows: Sequence[PassportRow], one_by_one: bool) -> list[PassportEntry]:
     """Group the rows in order of appearance. A group leaks if any row does, and is clean if any was tried."""
     groups: dict[object, list[PassportRow]] = {}
     for position, row in enumerate(rows):
         key = position if one_by_one else (row.twin, row.gating, row.domain)
         groups.setdefault(key, []).append(row)
-    return [Entry(tuple(group), _status(group)) for group in groups.values()]
+    return [PassportEntry(tuple(group), _status(group)) for group in groups.values()]
 
 
 def passport_lines(rows: Sequence[PassportRow], one_by_one: bool = False) -> list[RenderableType]:
@@ -83,7 +83,7 @@ def _label(row: PassportRow, with_domain: bool) -> Text:
     return words(f"{row.twin}{star}{domain}", limit=22)
 
 
-def _word(entry: Entry) -> Text:
+def _word(entry: PassportEntry) -> Text:
     if entry.status is Status.UNTESTED:
         return words("untested", "yellow")
     if entry.status is Status.CLEAN:
@@ -92,7 +92,7 @@ def _word(entry: Entry) -> Text:
     return words(word.upper(), "bold red") if entry.rows[0].gating else words(word, "yellow")
 
 
-def _remarks(entry: Entry, one_by_one: bool) -> Text:
+def _remarks(entry: PassportEntry, one_by_one: bool) -> Text:
     if entry.status is Status.UNTESTED:
         return words("; ".join(dict.fromkeys(row.reason or "no reason given" for row in entry.rows)))
     worst = worst_output(entry.chosen)
@@ -104,7 +104,7 @@ def _remarks(entry: Entry, one_by_one: bool) -> Text:
     return joined([*parts, _reason(entry)])
 
 
-def _reason(entry: Entry) -> str:
+def _reason(entry: PassportEntry) -> str:
     """Return what the worst row says about itself, or all of them where nothing was measured."""
     worst = worst_row(entry.chosen)
     if worst is not None:
@@ -112,7 +112,7 @@ def _reason(entry: Entry) -> str:
     return "; ".join(dict.fromkeys(row.reason for row in entry.chosen if row.reason))
 
 
-def _measured(entry: Entry, output: OutputDifference) -> list[str]:
+def _measured(entry: PassportEntry, output: OutputDifference) -> list[str]:
     if entry.status is Status.CLEAN:
         same = output.difference == 0
         return ["not one bit differs" if same else f"rounding {quantity(output.difference, 1)} sd"]
@@ -125,6 +125,6 @@ def _measured(entry: Entry, output: OutputDifference) -> list[str]:
     ]
 
 
-def _variants(entry: Entry) -> str:
+def _variants(entry: PassportEntry) -> str:
     names = [name for name in dict.fromkeys(row.variant for row in entry.chosen) if name]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from maskcheck.core.report import Finding, ModelReport, Outcome, Report, Severity
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.report.canvas import clean
 from maskcheck.report.findings_view import title
 from maskcheck.report.plain import dump

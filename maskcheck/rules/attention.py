@@ -7,30 +7,31 @@ import math
 from maskcheck.core.contract import Conflict
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
-ATTENTION_KINDS = (OperationKind.SOFTMAX, OperationKind.ATTENTION)
+ATTENTION_KINDS = (Kind.SOFTMAX, Kind.ATTENTION)
 _ALL_OF_IT = 0.999
 """Weight on pads that no sound or missing mask gives: without one, real positions keep their share."""
 
 
 def inverted_mask(evidence: Evidence) -> Match | str:
     conflict = _conflict(evidence, "inverted-polarity")
-    if conflict is not None and c.mask_reaches(evidence):
+    if conflict is not None and predicates.mask_reaches(evidence):
+        why = predicates.sentence(conflict.message)
         return Match(
-            f"{evidence.site.operation} hides the real positions and shows the pads: {c.sentence(conflict.message)}",
+            f"{evidence.site.operator} hides the real positions and shows the pads: {why}",
             RootCause(None, f"the input {conflict.input!r} is read with inverted polarity"),
         )
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     weights = evidence.attention
     if weights is not None and weights.pad_mass and min(weights.pad_mass) > _ALL_OF_IT and masking.masked(evidence):
         return Match(
-            f"{evidence.site.operation} gives all of its weight to the pads and none to real positions: its mask is "
+            f"{evidence.site.operator} gives all of its weight to the pads and none to real positions: its mask is "
             "inverted on the way here.",
             _asked_at(evidence),
         )
@@ -41,7 +42,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     return Match(
-        f"{evidence.site.operation} gives its weight to the pads while real tokens change nothing: its mask is "
+        f"{evidence.site.operator} gives its weight to the pads while real tokens change nothing: its mask is "
         "inverted on the way here.",
         _asked_at(evidence),
     )
@@ -49,7 +50,7 @@ def inverted_mask(evidence: Evidence) -> Match | str:
 
 def _asked_at(evidence: Evidence) -> RootCause | None:
     """Where a mask is made of a question: of two answers one may have been taken for the other."""
-    names = ((s, s.operation.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
+    names = ((s, s.operator.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
     asked = next((s for s, name in names if name in _QUESTIONS), None)
     return RootCause(asked, "the mask is made here") if asked else None
 
@@ -79,20 +80,20 @@ _QUESTIONS = frozenset(
 
 
 def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
-    facts, axis = c.sequence_input(evidence), masking.softmax_axis(evidence)
+    facts, axis = predicates.sequence_input(evidence), masking.softmax_axis(evidence)
     if facts is None or axis is None:
         return "the shape of the scores is not known"
     rows = facts.batch_axis if facts.batch_axis is not None else 0
     if axis == rows and axis not in facts.sequence_axes and axis != len(facts.shape) - 1:
         return Match(
-            f"{evidence.site.operation} normalises over the rows of the batch (axis {axis}), not over the keys."
+            f"{evidence.site.operator} normalises over the rows of the batch (axis {axis}), not over the keys."
         )
     if len(facts.sequence_axes) > 1 and axis in facts.sequence_axes and axis != max(facts.sequence_axes):
         return Match(
-            f"{evidence.site.operation} normalises over the queries (axis {axis}) instead of the keys (axis "
+            f"{evidence.site.operator} normalises over the queries (axis {axis}) instead of the keys (axis "
             f"{max(facts.sequence_axes)}), so pad queries enter every real weight."
         )
     return "the softmax runs over the last sequence axis"
@@ -106,60 +107,62 @@ def mask_on_queries(evidence: Evidence) -> Match | str:
         return "no mask was seen on the query axis"
     laid = next((s for s in masking.mask_path(evidence) if s.kind in _LAYS_OUT), None)
     return Match(
-        f"The mask of {evidence.site.operation} lies on the query axis: it changes whole rows of scores, which a "
+        f"The mask of {evidence.site.operator} lies on the query axis: it changes whole rows of scores, which a "
         "softmax ignores, and hides no pad.",
         RootCause(laid, "the mask gets its axes here") if laid else None,
     )
 
 
-_LAYS_OUT = (OperationKind.LAYOUT, OperationKind.INDEX)
+_LAYS_OUT = (Kind.LAYOUT, Kind.INDEX)
 
 
 def _laid_on_queries(evidence: Evidence) -> bool:
     """Whether the mask that joins the scores has the queries' axis and is broadcast along the keys'."""
-    scores, join = c.sequence_input(evidence), masking.joining_site(evidence)
+    scores, join = predicates.sequence_input(evidence), masking.joining_site(evidence)
     if evidence.attention is not None or scores is None or join is None:
         return False
     keys, queries = len(scores.shape) - 1, len(scores.shape) - 2
-    masks = [f for f in c.data_inputs(evidence, join) if masking.mask_like(f) and len(f.shape) == len(scores.shape)]
+    masks = [
+        f for f in predicates.data_inputs(evidence, join) if masking.mask_like(f) and len(f.shape) == len(scores.shape)
+    ]
     return any(f.shape[keys] == 1 and queries in f.sequence_axes for f in masks)
 
 
 def mask_dropped_by_export(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    fact = c.unused_mask(evidence)
+    fact = predicates.unused_mask(evidence)
     if fact is None:
         return "every mask input of the file is read by something"
     if masking.masked(evidence):
         return "a mask enters the scores"
     return Match(
-        f"{evidence.site.operation} sees the pads because the file's mask input is connected to nothing.",
+        f"{evidence.site.operator} sees the pads because the file's mask input is connected to nothing.",
         RootCause(None, fact.detail),
     )
 
 
 def fused_without_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
-    takes_mask = bool(c.mask_inputs(evidence))
-    if evidence.format != "onnx" or not (takes_mask or evidence.site.operation.startswith("com.microsoft")):
+    takes_mask = bool(predicates.mask_inputs(evidence))
+    if evidence.format != "onnx" or not (takes_mask or evidence.site.operator.startswith("com.microsoft")):
         return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "only left padding leaks: the operator's own causal mask hides right padding"
     although = ", although the model takes one" if takes_mask else ""
     return Match(
-        f"The fused {evidence.site.operation} lets real positions attend to pads: it is given no mask{although}.", cause
+        f"The fused {evidence.site.operator} lets real positions attend to pads: it is given no mask{although}.", cause
     )
 
 
 def inert_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     conflict = _conflict(evidence, "inert-mask")
@@ -168,12 +171,12 @@ def inert_mask(evidence: Evidence) -> Match | str:
     fill = _fill_on_no_pad(evidence)
     if fill is not None:
         return Match(
-            f"A mask puts {fill:g} into the scores of {evidence.site.operation}, but at no pad: what it is made of "
+            f"A mask puts {fill:g} into the scores of {evidence.site.operator}, but at no pad: what it is made of "
             "marks none of them, as when 0 and 1 are read where 0 and a large negative number were expected."
         )
     if masking.leaves_pads_in(evidence):
         return Match(
-            f"A mask enters {evidence.site.operation} with a value that removes what it is laid on, and it is laid on "
+            f"A mask enters {evidence.site.operator} with a value that removes what it is laid on, and it is laid on "
             "no pad: what it is made of marks none of them."
         )
     if conflict is None and not evidence.leaks(TwinKind.MASK):
@@ -181,7 +184,7 @@ def inert_mask(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores at all"
     return Match(
-        f"A mask enters {evidence.site.operation} and changes nothing: given, omitted or inverted, the answer is "
+        f"A mask enters {evidence.site.operator} and changes nothing: given, omitted or inverted, the answer is "
         "the same.",
         RootCause(None, conflict.message) if conflict else None,
     )
@@ -190,26 +193,31 @@ def inert_mask(evidence: Evidence) -> Match | str:
 def _fill_on_no_pad(evidence: Evidence) -> float | None:
     """The value that a mask fills scores with, where it is strong and the pads keep full weight all the same."""
     mass, join = masking.pad_mass(evidence), masking.joining_site(evidence)
-    if mass is None or mass < masking.UNMASKED_MASS or join is None or not c.named(join, "where", "fill", "select"):
+    if (
+        mass is None
+        or mass < masking.UNMASKED_MASS
+        or join is None
+        or not predicates.named(join, "where", "fill", "select")
+    ):
         return None
-    if c.left_only(evidence) or c.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
         return None
     fill = masking.fill_of(join)
     return fill if fill is not None and not masking.is_weak(fill) else None
 
 
 def mask_after_softmax(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
     if masking.masked(evidence):
         return "a mask enters before the softmax"
     for site in evidence.downstream:
         others = [f for k in site.inputs if k not in evidence.site.outputs and (f := evidence.facts(k)) is not None]
-        masks = site.kind is OperationKind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
-        if masks and c.reads(site, evidence.site):
+        masks = site.kind is Kind.ELEMENTWISE and any(masking.mask_like(f) for f in others)
+        if masks and predicates.reads(site, evidence.site):
             return Match(
-                f"The mask multiplies the result of {evidence.site.operation} instead of its scores: the pads' "
+                f"The mask multiplies the result of {evidence.site.operator} instead of its scores: the pads' "
                 "weights are removed, but the pads stay in the denominator.",
                 RootCause(site, "the mask is applied here, after the softmax"),
             )
@@ -229,11 +237,12 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     negation = next(
-        (s for s in evidence.upstream if c.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)), None
+        (s for s in evidence.upstream if predicates.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)),
+        None,
     )
     if negation is not None:
         return Match(
-            f"{negation.operation} negates the mask of {evidence.site.operation} bit by bit, which leaves every "
+            f"{negation.operator} negates the mask of {evidence.site.operator} bit by bit, which leaves every "
             "entry true: all keys are masked alike, and attention is uniform over real positions and pads.",
             RootCause(negation, "the integer mask is negated bit by bit here"),
         )
@@ -245,45 +254,43 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     if any(not math.isclose(m, mass[0], rel_tol=1e-5) for m in mass):
         return "the heads put different weights on the pads"
     return Match(
-        f"Every head of {evidence.site.operation} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
+        f"Every head of {evidence.site.operator} puts the same weight, {mass[0]:.0%}, on the pads: all keys are "
         "masked alike, so attention is uniform over real positions and pads."
     )
 
 
 def weak_mask_value(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "the twins that leak are not those of a weak mask"
     cause = static.static_cause(evidence, static.WEAK_FILL)
     if cause is not None:
-        return Match(
-            f"The value that masks the scores of {evidence.site.operation} is too weak: {c.sentence(cause.reason)}",
-            cause,
-        )
+        why = predicates.sentence(cause.reason)
+        return Match(f"The value that masks the scores of {evidence.site.operator} is too weak: {why}", cause)
     if not masking.masked(evidence):
         return "no mask enters the scores"
     mass = masking.pad_mass(evidence)
     if mass is not None and 0.0 < mass < masking.UNMASKED_MASS:
         return Match(
-            f"The mask of {evidence.site.operation} leaves the pads a weight of {mass:.1g}: its value is too weak "
+            f"The mask of {evidence.site.operator} leaves the pads a weight of {mass:.1g}: its value is too weak "
             "to remove them."
         )
     scaled = _scaled_mask(evidence)
     if scaled is not None:
         value = scaled.attributes["fill"]
         return Match(
-            f"The mask that joins the scores of {evidence.site.operation} is multiplied by {value:g} only, which does "
+            f"The mask that joins the scores of {evidence.site.operator} is multiplied by {value:g} only, which does "
             "not remove the pads.",
             RootCause(scaled, "the mask gets its value here"),
         )
     join = masking.joining_site(evidence)
-    if join is not None and c.named(join, "where", "fill", "select", "mul"):
+    if join is not None and predicates.named(join, "where", "fill", "select", "mul"):
         fill = masking.fill_of(join)
         value = f"{fill:g}, which does" if fill is not None else "a value that does"
         return Match(
-            f"{join.operation} sets the scores of {evidence.site.operation} at the pads to {value} not remove them.",
+            f"{join.operator} sets the scores of {evidence.site.operator} at the pads to {value} not remove them.",
             RootCause(join, "the value is chosen here"),
         )
     return "pads keep a full weight and nothing fills their scores"
@@ -293,18 +300,23 @@ def _scaled_mask(evidence: Evidence) -> Site | None:
     """The product that gives a mask another value than 0 and 1, where that value is too small to hide anything."""
     for site in masking.mask_path(evidence):
         fill = site.attributes.get("fill")
-        if c.named(site, "mul") and isinstance(fill, int | float) and abs(fill) != 1 and masking.is_weak(-abs(fill)):
+        if (
+            predicates.named(site, "mul")
+            and isinstance(fill, int | float)
+            and abs(fill) != 1
+            and masking.is_weak(-abs(fill))
+        ):
             return site
     return None
 
 
 def mask_added_as_numbers(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", *ATTENTION_KINDS)
+    reason = predicates.is_a(evidence, "an attention", *ATTENTION_KINDS)
     if reason:
         return reason
     if not masking.masked(evidence):
         return "no mask enters the scores"
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "the twins that leak are not those of a mask without force"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass < masking.UNMASKED_MASS:
@@ -314,7 +326,7 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     join = masking.joining_site(evidence)
     share = f" ({mass:.0%} of the weight)" if mass is not None else ""
     return Match(
-        f"A mask enters {evidence.site.operation} and leaves the pads in{share}: it is added as plain numbers, 0 "
+        f"A mask enters {evidence.site.operator} and leaves the pads in{share}: it is added as plain numbers, 0 "
         "and 1, not as a huge negative value.",
         RootCause(join, "the mask joins the scores here") if join else None,
     )
@@ -322,21 +334,21 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
 
 def softmax_over_something_else(evidence: Evidence) -> Match | str:
     """Weights for every position, masked, and then normalised along another axis: the mask removes nothing."""
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
-    softmax = next((s for s in evidence.upstream if c.reads(evidence.site, s)), None)
+    softmax = next((s for s in evidence.upstream if predicates.reads(evidence.site, s)), None)
     scores = evidence.facts(softmax.inputs[0]) if softmax is not None and softmax.inputs else None
-    if softmax is None or softmax.kind is not OperationKind.SOFTMAX or scores is None:
+    if softmax is None or softmax.kind is not Kind.SOFTMAX or scores is None:
         return "no factor is a softmax"
-    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
         return "the softmax runs over positions, or no mask enters it"
     summed = len(scores.shape) - (1 if evidence.site.inputs[0] in softmax.outputs else 2)
     if axes[0] == summed:
         return "the product sums over what the softmax shared out"
     return Match(
-        f"{softmax.operation} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
+        f"{softmax.operator} normalises masked scores along axis {axes[0]}, which is not that of the positions: the "
         "pads keep their weight.",
         None,
         softmax,
@@ -349,15 +361,15 @@ def mask_never_reaches(evidence: Evidence) -> Match | str:
         return reason
     if masking.masked(evidence):
         return "a mask enters the scores"
-    names = [i.name for i in c.mask_inputs(evidence)]
+    names = [i.name for i in predicates.mask_inputs(evidence)]
     if not names:
         return "the model has no mask input for this sequence"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean: a causal mask hides it"
     return Match(
-        f"{evidence.site.operation} lets real positions attend to pads: the model takes "
+        f"{evidence.site.operator} lets real positions attend to pads: the model takes "
         f"{', '.join(map(repr, names))}, but it never reaches these scores.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
@@ -367,13 +379,13 @@ def no_padding_mask(evidence: Evidence) -> Match | str:
         return reason
     if masking.masked(evidence):
         return "a mask enters the scores"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean: a causal mask hides it"
-    if c.mates_only(evidence):
+    if predicates.mates_only(evidence):
         return "padding has no effect, only other rows have"
     return Match(
-        f"{evidence.site.operation} lets real positions attend to pads: no padding mask enters its scores.",
-        c.lost_mask(evidence),
+        f"{evidence.site.operator} lets real positions attend to pads: no padding mask enters its scores.",
+        predicates.lost_mask(evidence),
     )
 
 

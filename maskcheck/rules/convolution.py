@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates
 from maskcheck.rules.rule import Match
 
 
@@ -14,23 +14,25 @@ def image_padding(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
-    facts = c.sequence_input(evidence)
-    if facts is None or (len(facts.sequence_axes) < 2 and not (len(facts.shape) == 4 and c.of_images(evidence))):
+    facts = predicates.sequence_input(evidence)
+    if facts is None or (
+        len(facts.sequence_axes) < 2 and not (len(facts.shape) == 4 and predicates.of_images(evidence))
+    ):
         return "its input is no image"
-    return Match(f"{evidence.site.operation} reads the filler along the borders of padded images.")
+    return Match(f"{evidence.site.operator} reads the filler along the borders of padded images.")
 
 
 def causal_left(evidence: Evidence) -> Match | str:
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    padded = evidence.site.kind is OperationKind.PAD and c.any_kind(evidence.downstream[:1], OperationKind.CONVOLUTION)
+    padded = evidence.site.kind is Kind.PAD and predicates.any_kind(evidence.downstream[:1], Kind.CONVOLUTION)
     reason = None if padded else _not_a_convolution(evidence)
     if reason:
         return reason
     if strides(evidence.site):
         return "it counts its steps from column 0"
     looks = evidence.downstream[0] if padded else evidence.site
-    return Match(f"{looks.operation} looks back and reads left padding as history.")
+    return Match(f"{looks.operator} looks back and reads left padding as history.")
 
 
 def gated_block(evidence: Evidence) -> Match | str:
@@ -39,37 +41,35 @@ def gated_block(evidence: Evidence) -> Match | str:
         return reason
     if not depthwise(evidence):
         return "the convolution is not depthwise"
-    if not c.any_named(evidence.upstream, "glu", "sigmoid"):
+    if not predicates.any_named(evidence.upstream, "glu", "sigmoid"):
         return "no gate comes before it"
     return Match(
-        f"{evidence.site.operation} is the depthwise convolution of a gated block and reads the pads its gate "
-        "refilled.",
-        c.lost_mask(evidence),
+        f"{evidence.site.operator} is the depthwise convolution of a gated block and reads the pads its gate refilled.",
+        predicates.lost_mask(evidence),
     )
 
 
 def branch(evidence: Evidence) -> Match | str:
     near = (*evidence.upstream, *evidence.downstream)
-    beside = c.any_kind(near, OperationKind.SOFTMAX, OperationKind.ATTENTION)
-    if c.named(evidence.site, *c.UNFOLD):
+    beside = predicates.any_kind(near, Kind.SOFTMAX, Kind.ATTENTION)
+    if predicates.named(evidence.site, *predicates.UNFOLD):
         if not beside:
             return "there is no attention beside it"
         return Match(
-            f"{evidence.site.operation} cuts windows that reach into the padding, beside an attention that is masked."
+            f"{evidence.site.operator} cuts windows that reach into the padding, beside an attention that is masked."
         )
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
     if not beside and not depthwise(evidence):
         return "there is no attention beside it, and it mixes the heads"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if facts is None or len(facts.shape) != 4 or len(facts.sequence_axes) != 1:
         return "it does not run over the values of attention heads"
     if 1 not in _sizes(evidence, "kernel_size", "kernel_shape"):
         return "its kernel spans both axes"
     return Match(
-        f"{evidence.site.operation} runs over the attention's values, pads included, beside an attention that is "
-        "masked."
+        f"{evidence.site.operator} runs over the attention's values, pads included, beside an attention that is masked."
     )
 
 
@@ -77,14 +77,14 @@ def bias_refill(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
-    if not c.number_only(evidence):
+    if not predicates.number_only(evidence):
         return "what stands in the pads matters, not only their number"
-    if c.zero_pads(evidence):
+    if predicates.zero_pads(evidence):
         return "its input is zero at the pads"
     refill = next((s for s in evidence.upstream if _refills(s)), None)
-    named = f" by {refill.operation}" if refill else ""
+    named = f" by {refill.operator}" if refill else ""
     return Match(
-        f"{evidence.site.operation} reads pads that were zeroed once at the input and refilled{named} with biases "
+        f"{evidence.site.operator} reads pads that were zeroed once at the input and refilled{named} with biases "
         "since.",
         None,
     )
@@ -97,8 +97,8 @@ def strided(evidence: Evidence) -> Match | str:
     if not strides(evidence.site):
         return "its stride is 1"
     return Match(
-        f"{evidence.site.operation} shortens the sequence and reads across its end before any mask is applied.",
-        c.lost_mask(evidence),
+        f"{evidence.site.operator} shortens the sequence and reads across its end before any mask is applied.",
+        predicates.lost_mask(evidence),
     )
 
 
@@ -107,48 +107,48 @@ def unmasked(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     return Match(
-        f"{evidence.site.operation} reads pads at the end of the text as if they were content.", c.lost_mask(evidence)
+        f"{evidence.site.operator} reads pads at the end of the text as if they were content.",
+        predicates.lost_mask(evidence),
     )
 
 
 def length_formula(evidence: Evidence) -> Match | str:
     if _counts_mask(evidence):
         return Match(
-            f"{evidence.site.operation} counts the positions that a mask keeps, and the mask is longer or shorter than "
+            f"{evidence.site.operator} counts the positions that a mask keeps, and the mask is longer or shorter than "
             "the sequence: the count depends on the padding."
         )
-    kinds = (OperationKind.ELEMENTWISE, OperationKind.SOFTMAX, OperationKind.ATTENTION, OperationKind.MATMUL)
-    reason = c.is_a(evidence, "a place where a mask is applied", *kinds)
+    kinds = (Kind.ELEMENTWISE, Kind.SOFTMAX, Kind.ATTENTION, Kind.MATMUL)
+    reason = predicates.is_a(evidence, "a place where a mask is applied", *kinds)
     if reason:
         return reason
-    if not c.mask_reaches(evidence):
+    if not predicates.mask_reaches(evidence):
         return "no mask reaches it"
-    if evidence.site.kind is OperationKind.MATMUL and not any(map(masking.mask_like, c.data_inputs(evidence))):
+    if evidence.site.kind is Kind.MATMUL and not any(map(masking.mask_like, predicates.data_inputs(evidence))):
         return "no factor of the product is a mask"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean"
     thinned = next((s for s in evidence.upstream if _thins_mask(evidence, s)), None)
     join = masking.joining_site(evidence)
     fill = masking.fill_of(join) if join is not None else None
     if thinned is not None and not (fill is not None and masking.is_weak(fill)):
         return Match(
-            f"The mask at {evidence.site.operation} was thinned by {thinned.operation}, which counts from the padded "
+            f"The mask at {evidence.site.operator} was thinned by {thinned.operator}, which counts from the padded "
             "end, so frames at the boundary are wrongly kept or lost.",
             RootCause(thinned, "the mask is shortened here, by another formula than the sequence"),
         )
-    if TwinKind.CONTENT in c.leaking(evidence):
+    if TwinKind.CONTENT in predicates.leaking(evidence):
         return "what stands in the pads matters"
-    if evidence.spread is not Spread.BOUNDARY and evidence.site.kind is OperationKind.ELEMENTWISE:
+    if evidence.spread is not Spread.BOUNDARY and evidence.site.kind is Kind.ELEMENTWISE:
         return "the error is not confined to the boundary"
     shortened = next((s for s in evidence.upstream if strides(s)), None)
     if shortened is None:
         return "nothing before it shortens the sequence"
-    how = f"by {shortened.operation}, by another formula than the sequence"
-    if shortened.kind is not OperationKind.INDEX:
-        how = f"by another formula than {shortened.operation} shortens the sequence"
+    how = f"by {shortened.operator}, by another formula than the sequence"
+    if shortened.kind is not Kind.INDEX:
+        how = f"by another formula than {shortened.operator} shortens the sequence"
     return Match(
-        f"The mask at {evidence.site.operation} is shortened {how}, so frames at the boundary are wrongly kept or "
-        "lost.",
+        f"The mask at {evidence.site.operator} is shortened {how}, so frames at the boundary are wrongly kept or lost.",
         RootCause(shortened, "the length is shortened here"),
     )
 
@@ -160,12 +160,12 @@ def _thins_mask(evidence: Evidence, site: Site) -> bool:
     made = evidence.facts(site.outputs[0]) if site.outputs else None
     if made is None or not masking.mask_like(made):
         return False
-    if site.kind is OperationKind.INDEX:
+    if site.kind is Kind.INDEX:
         return strides(site)
     read = evidence.facts(site.inputs[0]) if site.inputs else None
     blocks = read is not None and len(read.shape) == len(made.shape) + 1 and len(made.shape) == 2
-    laid_out = any(c.reads(site, s) and s.kind is OperationKind.LAYOUT for s in evidence.upstream)
-    return blocks and laid_out and site.operation.rsplit(".", 1)[-1].lower() in _OF_BLOCKS
+    laid_out = any(predicates.reads(site, s) and s.kind is Kind.LAYOUT for s in evidence.upstream)
+    return blocks and laid_out and site.operator.rsplit(".", 1)[-1].lower() in _OF_BLOCKS
 
 
 _OF_BLOCKS = ("all", "any", "amax", "amin", "max", "min", "reducemax", "reducemin")
@@ -173,66 +173,65 @@ _OF_BLOCKS = ("all", "any", "amax", "amin", "max", "min", "reducemax", "reducemi
 
 def _counts_mask(evidence: Evidence) -> bool:
     """Whether the origin sums up a mask that is no longer the one of the padded input."""
-    facts = c.data_inputs(evidence)
-    if evidence.site.kind is not OperationKind.REDUCE_SUM or len(facts) != 1 or c.mates_only(evidence):
+    facts = predicates.data_inputs(evidence)
+    if evidence.site.kind is not Kind.REDUCE_SUM or len(facts) != 1 or predicates.mates_only(evidence):
         return False
-    rounded = c.any_named(evidence.upstream, "ceil", "floor", "div", "round") or any(map(strides, evidence.upstream))
-    return masking.mask_like(facts[0]) and c.number_only(evidence) and rounded
+    rounded = predicates.any_named(evidence.upstream, "ceil", "floor", "div", "round") or any(
+        map(strides, evidence.upstream)
+    )
+    return masking.mask_like(facts[0]) and predicates.number_only(evidence) and rounded
 
 
 def neighbours(evidence: Evidence) -> Match | str:
-    if c.named(evidence.site, *c.UNFOLD):
-        return Match(f"{evidence.site.operation} cuts windows that reach from real positions into the padding.")
+    if predicates.named(evidence.site, *predicates.UNFOLD):
+        return Match(f"{evidence.site.operator} cuts windows that reach from real positions into the padding.")
     laid = next((s for s in evidence.upstream if set(s.outputs) & set(evidence.site.inputs[:1])), None)
-    if evidence.site.kind is OperationKind.INDEX and laid is not None and laid.kind is OperationKind.PAD:
-        return Match(f"{evidence.site.operation} shifts the sequence, and the last real position meets a pad.")
-    reason = c.is_a(evidence, "a concatenation", OperationKind.CONCATENATE, OperationKind.PAD)
+    if evidence.site.kind is Kind.INDEX and laid is not None and laid.kind is Kind.PAD:
+        return Match(f"{evidence.site.operator} shifts the sequence, and the last real position meets a pad.")
+    reason = predicates.is_a(evidence, "a concatenation", Kind.CONCATENATE, Kind.PAD)
     if reason:
         return reason
-    if evidence.site.kind is OperationKind.PAD and not c.any_kind(evidence.downstream[:1], OperationKind.CONCATENATE):
+    if evidence.site.kind is Kind.PAD and not predicates.any_kind(evidence.downstream[:1], Kind.CONCATENATE):
         return "what it shifts is not joined with the unshifted sequence"
-    shifts = (
-        c.any_kind(evidence.upstream, OperationKind.INDEX, OperationKind.PAD) or evidence.site.kind is OperationKind.PAD
-    )
+    shifts = predicates.any_kind(evidence.upstream, Kind.INDEX, Kind.PAD) or evidence.site.kind is Kind.PAD
     if not shifts:
         return "its parts are not shifted copies of a sequence"
-    if c.mates_only(evidence):
+    if predicates.mates_only(evidence):
         return "only other rows change it"
     return Match(
-        f"{evidence.site.operation} joins each position with its neighbours, and the last real one's neighbour is a "
-        "pad."
+        f"{evidence.site.operator} joins each position with its neighbours, and the last real one's neighbour is a pad."
     )
 
 
 def depthwise(evidence: Evidence) -> bool:
-    if c.named(evidence.site, "depthwise"):
+    if predicates.named(evidence.site, "depthwise"):
         return True
-    groups = c.attribute(evidence.site, "groups", "group")
+    groups = predicates.attribute(evidence.site, "groups", "group")
     return isinstance(groups, int) and groups > 1
 
 
 def strides(site: Site) -> bool:
     """Whether a convolution, window or slice shortens the sequence."""
-    if site.kind not in (OperationKind.CONVOLUTION, OperationKind.WINDOW, OperationKind.INDEX):
+    if site.kind not in (Kind.CONVOLUTION, Kind.WINDOW, Kind.INDEX):
         return False
-    value = c.attribute(site, "strides", "stride", "steps", "step")
+    value = predicates.attribute(site, "strides", "stride", "steps", "step")
     values = value if isinstance(value, list | tuple) else (value,)
     return any(isinstance(v, int) and v > 1 for v in values)
 
 
 def _not_a_convolution(evidence: Evidence) -> str | None:
-    reason = c.is_a(evidence, "a convolution", OperationKind.CONVOLUTION)
-    if reason is None and c.mates_only(evidence):
+    reason = predicates.is_a(evidence, "a convolution", Kind.CONVOLUTION)
+    if reason is None and predicates.mates_only(evidence):
         return "only other rows change it"
     return reason
 
 
 def _sizes(evidence: Evidence, *names: str) -> tuple[int, ...]:
-    value = c.attribute(evidence.site, *names)
+    value = predicates.attribute(evidence.site, *names)
     if isinstance(value, int):
         return (value,)
     return tuple(value) if isinstance(value, list | tuple) else ()
 
 
 def _refills(site: Site) -> bool:
-    return site.kind in (OperationKind.CONVOLUTION, OperationKind.NORMALIZATION, OperationKind.MATMUL)
+    return site.kind in (Kind.CONVOLUTION, Kind.NORMALIZATION, Kind.MATMUL)

@@ -5,65 +5,65 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
 
 def bag(evidence: Evidence) -> Match | str:
     owner = (evidence.site.module_class or "").rsplit(".", 1)[-1].lower()
-    if not c.named(evidence.site, "embeddingbag") and owner != "embeddingbag":
+    if not predicates.named(evidence.site, "embeddingbag") and owner != "embeddingbag":
         if (
-            evidence.site.kind is not OperationKind.EMBEDDING
-            or c.keeps_sequence(evidence)
+            evidence.site.kind is not Kind.EMBEDDING
+            or predicates.keeps_sequence(evidence)
             or evidence.output_facts is None
         ):
-            return f"{evidence.site.operation} is not a bag of embeddings"
-        if c.left_only(evidence) or not any(f.sequence_axes for f in evidence.input_facts):
+            return f"{evidence.site.operator} is not a bag of embeddings"
+        if predicates.left_only(evidence) or not any(f.sequence_axes for f in evidence.input_facts):
             return "it does not look up a padded row"
-    return Match(f"{evidence.site.operation} averages the pad id's row of the table like any other.")
+    return Match(f"{evidence.site.operator} averages the pad id's row of the table like any other.")
 
 
 def real_token_as_padding(evidence: Evidence) -> Match | str:
-    if not c.only(evidence, TwinKind.VALID):
+    if not predicates.only(evidence, TwinKind.VALID):
         return "padding leaks; no real token is merely ignored"
-    if not c.tokens_carry_mask(evidence):
+    if not predicates.tokens_carry_mask(evidence):
         return "the model does not compare ids with a pad id"
     return Match("A real token that equals the pad id is masked like padding: changing it changes nothing.")
 
 
 def masking_value(evidence: Evidence) -> Match | str:
-    if not c.tokens_carry_mask(evidence, Role.FEATURES):
+    if not predicates.tokens_carry_mask(evidence, Role.FEATURES):
         return "the model does not find its pads by comparing features with a value"
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "right padding is clean"
     if any(evidence.variants.get(f"length/{name}", 0.0) > 0.0 for name in ("right", "left", "alone", "long")):
         return "pads that hold the value leak as well"
     if static.joined_static(evidence, static.MASK_DROPPED):
         return "the pads were recognised, and the mask was lost later"
     return Match(
-        f"Padding reaches {evidence.site.operation} because it is recognised by an exact value, which these pads do "
+        f"Padding reaches {evidence.site.operator} because it is recognised by an exact value, which these pads do "
         "not hold."
     )
 
 
 def computed_value(evidence: Evidence) -> Match | str:
     """Scores are filled where a computed sequence equals a value, and at the pads it does not."""
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence) or masking.masked(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.masked(evidence):
         return "right padding is clean, or a mask of the inputs enters"
-    join = next((s for s in masking.up_to_product(evidence) if c.named(s, "where", "fill", "select")), None)
+    join = next((s for s in masking.up_to_product(evidence) if predicates.named(s, "where", "fill", "select")), None)
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
-    for maker in c.ancestors(masks, evidence.upstream):
-        compares = c.named(maker, "notequal", "equal") or maker.operation.rsplit(".", 1)[-1] in ("ne", "eq")
+    for maker in predicates.ancestors(masks, evidence.upstream):
+        compares = predicates.named(maker, "notequal", "equal") or maker.operator.rsplit(".", 1)[-1] in ("ne", "eq")
         read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
         if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):
             return Match(
-                f"{evidence.site.operation} leaves out what {maker.operation} recognises as padding by its value, and "
+                f"{evidence.site.operator} leaves out what {maker.operator} recognises as padding by its value, and "
                 "pads do not have that value any more where it looks.",
                 RootCause(maker, "padding is recognised by a value here"),
             )
@@ -71,70 +71,68 @@ def computed_value(evidence: Evidence) -> Match | str:
 
 
 def side_from_ids(evidence: Evidence) -> Match | str:
-    if not c.tokens_carry_mask(evidence) or c.mask_inputs(evidence):
+    if not predicates.tokens_carry_mask(evidence) or predicates.mask_inputs(evidence):
         return "the model has a mask input, or does not read the padding off the ids"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean"
-    if TwinKind.LENGTH not in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.SIDE) != 0.0:
+    if TwinKind.LENGTH not in predicates.leaking(evidence) or evidence.at_outputs.get(TwinKind.SIDE) != 0.0:
         return "the other padding side is not known to be clean"
     if any(d.fixed for d in evidence.contract.dimensions.values()):
         return "the length is fixed, so that padding on one side was only compared with padding on the other"
-    kinds = (OperationKind.ELEMENTWISE, OperationKind.INDEX, OperationKind.EMBEDDING)
-    reason = c.is_a(evidence, "a place where masks or positions are made", *kinds)
+    kinds = (Kind.ELEMENTWISE, Kind.INDEX, Kind.EMBEDDING)
+    reason = predicates.is_a(evidence, "a place where masks or positions are made", *kinds)
     if reason:
         return reason
-    made_of = c.data_inputs(evidence)[evidence.site.kind is OperationKind.INDEX :]
+    made_of = predicates.data_inputs(evidence)[evidence.site.kind is Kind.INDEX :]
     if not made_of or not all(f.mask_reaches for f in made_of):
         return "something else than what is derived from the ids enters here"
-    side = c.usual_side(evidence).value
+    side = predicates.usual_side(evidence).value
     return Match(
-        f"{evidence.site.operation} takes pads on the {side} for text: the model derives the extent of the text for "
+        f"{evidence.site.operator} takes pads on the {side} for text: the model derives the extent of the text for "
         "the other side."
     )
 
 
 def rescaled_by_counts(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a rescaling", OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "a rescaling", Kind.ELEMENTWISE)
     if reason:
         return reason
-    if not c.named(evidence.site, "mul", "div"):
+    if not predicates.named(evidence.site, "mul", "div"):
         return "it neither multiplies nor divides"
-    facts = c.data_inputs(evidence)
+    facts = predicates.data_inputs(evidence)
     factor = any(not f.sequence_axes for f in facts) and any(f.sequence_axes for f in facts)
     if not factor or evidence.spread is not Spread.UNIFORM:
         return "it does not scale a whole sequence by one number per row"
-    counts = c.any_kind(evidence.upstream, OperationKind.REDUCE_SUM, OperationKind.REDUCE_MEAN)
-    if not counts or not c.any_kind(evidence.upstream, OperationKind.EMBEDDING):
+    counts = predicates.any_kind(evidence.upstream, Kind.REDUCE_SUM, Kind.REDUCE_MEAN)
+    if not counts or not predicates.any_kind(evidence.upstream, Kind.EMBEDDING):
         return "the factor is not a count next to the embedding"
-    return Match(f"{evidence.site.operation} rescales every embedding by a count over the whole row, pads included.")
+    return Match(f"{evidence.site.operator} rescales every embedding by a count over the whole row, pads included.")
 
 
 def flattened(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.LAYOUT and c.named(evidence.site, "flatten"):
-        return Match(
-            f"{evidence.site.operation} turns time into features, so that every column has a place of its own."
-        )
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    if evidence.site.kind is Kind.LAYOUT and predicates.named(evidence.site, "flatten"):
+        return Match(f"{evidence.site.operator} turns time into features, so that every column has a place of its own.")
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
     merge = next((s for s in evidence.upstream if _merges_time(evidence, s)), None)
     if merge is None:
         return "nothing before it turns time into features"
     return Match(
-        f"{evidence.site.operation} gives every column weights of its own, because {merge.operation} turned time "
+        f"{evidence.site.operator} gives every column weights of its own, because {merge.operator} turned time "
         "into features.",
         RootCause(merge, "the sequence axis is merged into the features here, and any mask is lost with it"),
     )
 
 
 def _merges_time(evidence: Evidence, site: Site) -> bool:
-    if site.kind is not OperationKind.LAYOUT or not _reads(evidence, site):
+    if site.kind is not Kind.LAYOUT or not _reads(evidence, site):
         return False
     before = next((f for f in (evidence.facts(k) for k in site.inputs) if f is not None), None)
     after = next((f for f in (evidence.facts(k) for k in site.outputs) if f is not None), None)
     if after is not None and len(after.shape) > 2:
         return False
-    if c.named(site, "flatten"):
+    if predicates.named(site, "flatten"):
         return True
     if before is None or after is None or len(before.shape) <= len(after.shape):
         return False
@@ -144,5 +142,9 @@ def _merges_time(evidence: Evidence, site: Site) -> bool:
 
 def _reads(evidence: Evidence, maker: Site) -> bool:
     """Whether the origin reads from ``maker``, directly or through a cast."""
-    casts = [s for s in evidence.upstream if c.reads(evidence.site, s) and c.named(s, "cast", "tocopy", "identity")]
-    return c.reads(evidence.site, maker) or any(c.reads(cast, maker) for cast in casts)
+    casts = [
+        s
+        for s in evidence.upstream
+        if predicates.reads(evidence.site, s) and predicates.named(s, "cast", "tocopy", "identity")
+    ]
+    return predicates.reads(evidence.site, maker) or any(predicates.reads(cast, maker) for cast in casts)

@@ -5,62 +5,65 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 _VERBS = {
-    OperationKind.ELEMENTWISE: "combines real positions with numbers that depend on the padding",
-    OperationKind.CONCATENATE: "joins real positions with padding",
-    OperationKind.INDEX: "picks values that depend on the padding",
-    OperationKind.SUBGRAPH: "contains a nested graph inside which padding reaches real positions",
-    OperationKind.OTHER: "is an operation whose inside is not known; padding reaches real positions in it",
+    Kind.ELEMENTWISE: "combines real positions with numbers that depend on the padding",
+    Kind.CONCATENATE: "joins real positions with padding",
+    Kind.INDEX: "picks values that depend on the padding",
+    Kind.SUBGRAPH: "contains a nested graph inside which padding reaches real positions",
+    Kind.OTHER: "is an operation whose inside is not known; padding reaches real positions in it",
 }
 
 
 def state_or_randomness(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.RANDOM:
-        return Match(f"{evidence.site.operation} draws random numbers, which differ between paddings.")
-    if TwinKind.REPEAT in c.leaking(evidence) or evidence.at_outputs.get(TwinKind.REPEAT, 0.0) != 0.0:
+    if evidence.site.kind is Kind.RANDOM:
+        return Match(f"{evidence.site.operator} draws random numbers, which differ between paddings.")
+    if TwinKind.REPEAT in predicates.leaking(evidence) or evidence.at_outputs.get(TwinKind.REPEAT, 0.0) != 0.0:
         return Match(
-            f"{evidence.site.operation} gives two answers to the same call: it draws random numbers or keeps a state."
+            f"{evidence.site.operator} gives two answers to the same call: it draws random numbers or keeps a state."
         )
     return "the model agrees with itself"
 
 
 def baked_length(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, static.BAKED_LENGTH)
-    if cause is not None and not c.mates_only(evidence):
+    if cause is not None and not predicates.mates_only(evidence):
         return Match(
-            f"{evidence.site.operation} works with a length frozen at export: {c.sentence(cause.reason)}", cause
+            f"{evidence.site.operator} works with a length frozen at export: {predicates.sentence(cause.reason)}",
+            cause,
         )
     cut = _constant_cut(evidence)
-    if cut is not None and not c.mates_only(evidence):
+    if cut is not None and not predicates.mates_only(evidence):
         return Match(
-            f"{evidence.site.operation} works on rows cut at a column that was frozen at export.",
-            RootCause(cut, f"the length of the traced example is a constant here ({c.attribute(cut, 'ends', 'end')})"),
+            f"{evidence.site.operator} works on rows cut at a column that was frozen at export.",
+            RootCause(
+                cut, f"the length of the traced example is a constant here ({predicates.attribute(cut, 'ends', 'end')})"
+            ),
         )
     dead = evidence.dead_positions
     if not dead or min(dead) < 0.5:
         return "no length of the traced example is known to be frozen"
-    if c.mask_inputs(evidence) or c.zero_pads(evidence):
+    if predicates.mask_inputs(evidence) or predicates.zero_pads(evidence):
         return "the dead end of the text has a likelier cause"
     return Match(
-        f"{evidence.site.operation} ignores the end of longer rows: the length of the traced example is frozen in "
+        f"{evidence.site.operator} ignores the end of longer rows: the length of the traced example is frozen in "
         "the file."
     )
 
 
 def mask_as_length(evidence: Evidence) -> Match | str:
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if _masks_by_length(evidence):
         return Match(
-            f"{evidence.site.operation} masks by lengths, which count real positions from column 0: left padding is "
+            f"{evidence.site.operator} masks by lengths, which count real positions from column 0: left padding is "
             "taken for text."
         )
-    reason = c.is_a(evidence, "a fused attention", OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
     cause = static.static_cause(evidence, static.MASK_INDEX, static.KEY_LENGTHS)
@@ -68,27 +71,27 @@ def mask_as_length(evidence: Evidence) -> Match | str:
     if cause is None and (operand is None or len(operand.shape) != 1):
         return "its mask operand is not a list of lengths"
     return Match(
-        f"{evidence.site.operation} is told how many keys are real, counted from the left: left padding is misread.",
+        f"{evidence.site.operator} is told how many keys are real, counted from the left: left padding is misread.",
         cause,
     )
 
 
 def _masks_by_length(evidence: Evidence) -> bool:
     """Whether a mask made from lengths meets the sequence at this site."""
-    if evidence.site.kind in (OperationKind.RECURRENT, OperationKind.INDEX) or not c.mask_reaches(evidence):
+    if evidence.site.kind in (Kind.RECURRENT, Kind.INDEX) or not predicates.mask_reaches(evidence):
         return False
-    return {i.role for i in c.mask_inputs(evidence)} == {Role.LENGTHS}
+    return {i.role for i in predicates.mask_inputs(evidence)} == {Role.LENGTHS}
 
 
 def _constant_cut(evidence: Evidence) -> Site | None:
     """A slice of the sequence that ends at a constant column: the origin, or right before it."""
-    near = [s for s in evidence.upstream if c.reads(evidence.site, s)]
+    near = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
     for site in (evidence.site, *near):
-        facts = next(iter(c.data_inputs(evidence, site)), None)
-        if site.kind is not OperationKind.INDEX or facts is None:
+        facts = next(iter(predicates.data_inputs(evidence, site)), None)
+        if site.kind is not Kind.INDEX or facts is None:
             continue
-        axes, ends = c.axes_of(site, len(facts.shape)), c.attribute(site, "ends", "end")
-        starts, steps = c.attribute(site, "starts", "start"), c.attribute(site, "steps", "step")
+        axes, ends = predicates.axes_of(site, len(facts.shape)), predicates.attribute(site, "ends", "end")
+        starts, steps = predicates.attribute(site, "starts", "start"), predicates.attribute(site, "steps", "step")
         plain = starts in ([0], (0,), 0) and steps in ([1], (1,), 1, None)
         if plain and axes and set(axes) & set(facts.sequence_axes) and _is_length(ends):
             return site
@@ -104,11 +107,11 @@ def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
     dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED]
     if not dropped:
         return "no layer is known to drop the mask"
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "right padding is clean"
     near = static.static_cause(evidence, static.MASK_DROPPED)
     return Match(
-        f"{evidence.site.operation} received no mask, because an earlier layer dropped it.",
+        f"{evidence.site.operator} received no mask, because an earlier layer dropped it.",
         near or RootCause(None, dropped[-1].detail),
     )
 
@@ -119,4 +122,4 @@ def unclassified(evidence: Evidence) -> Match | str:
 
 
 def _spoken(site: Site) -> str:
-    return f"{site.operation} in {site.module}" if site.module else site.operation
+    return f"{site.operator} in {site.module}" if site.module else site.operator

@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from maskcheck.core.evidence import Evidence, TensorFacts
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.rules import predicates
 
 UNMASKED_MASS = 1e-2
 """Weight on pads, over all valid queries, from which a mask counts as having no force. Masks that work leave exactly 0,
@@ -26,29 +27,29 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
     """
     site = evidence.site
     if _normalises_by_hand(evidence):
-        return replace(evidence, site=replace(site, kind=OperationKind.SOFTMAX))
-    if site.kind not in (OperationKind.MATMUL, OperationKind.REDUCE_SUM):
+        return replace(evidence, site=replace(site, operation=Operation.SOFTMAX))
+    if site.kind not in (Kind.MATMUL, Kind.REDUCE_SUM):
         return None
     passed = _back_to_softmax(evidence)
     if passed is None:
         return None
     softmax, between = passed
     before = [s for s in evidence.upstream if s is not softmax and s not in between]
-    nearest = c.ancestors(softmax.inputs, before)
+    nearest = predicates.ancestors(softmax.inputs, before)
     return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
 
 
 def _normalises_by_hand(evidence: Evidence) -> bool:
     """Whether the origin is the sum of a softmax that somebody wrote out: of exponentials, which it then divides."""
     site = evidence.site
-    if site.kind is not OperationKind.REDUCE_SUM:
+    if site.kind is not Kind.REDUCE_SUM:
         return False
-    makers = [s for s in evidence.upstream if c.reads(site, s)]
-    exponentials = any(s.operation.rsplit(".", 1)[-1].lower() == "exp" for s in makers)
-    return exponentials and any(c.named(s, "div") for s in evidence.downstream)
+    makers = [s for s in evidence.upstream if predicates.reads(site, s)]
+    exponentials = any(s.operator.rsplit(".", 1)[-1].lower() == "exp" for s in makers)
+    return exponentials and any(predicates.named(s, "div") for s in evidence.downstream)
 
 
-_PASSED = (OperationKind.ELEMENTWISE, OperationKind.LAYOUT, OperationKind.RANDOM, OperationKind.STATIC_QUANTIZE)
+_PASSED = (Kind.ELEMENTWISE, Kind.LAYOUT, Kind.RANDOM, Kind.STATIC_QUANTIZE)
 """What may lie between a softmax and the product with its weights."""
 
 
@@ -62,7 +63,7 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
         if maker is None or key in seen:
             continue
         seen.add(key)
-        if maker.kind is OperationKind.SOFTMAX:
+        if maker.kind is Kind.SOFTMAX:
             scores = evidence.facts(maker.inputs[0])
             return (maker, path) if scores is not None and shares_positions(maker, scores) else None
         if maker.kind in _PASSED:
@@ -72,16 +73,16 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
 
 def shares_positions(softmax: Site, scores: TensorFacts) -> bool:
     """Whether a softmax shares weight out over positions, or, by mistake, over rows; not over features or clusters."""
-    axes = c.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
     return bool(scores.sequence_axes) and (axes[0] in scores.sequence_axes or axes[0] in (scores.batch_axis, 0))
 
 
 def softmax_axis(evidence: Evidence) -> int | None:
     """Axis a softmax normalises, counted from 0; the last where the operation does not say."""
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if facts is None or not facts.shape:
         return None
-    axes = c.axes_of(evidence.site, len(facts.shape))
+    axes = predicates.axes_of(evidence.site, len(facts.shape))
     return axes[0] if axes else len(facts.shape) - 1
 
 
@@ -89,11 +90,11 @@ def crosses_sequences(evidence: Evidence) -> bool:
     """Whether the queries belong to another sequence than the padded keys."""
     if len(evidence.contract.domains) < 2:
         return False
-    if evidence.site.kind is OperationKind.ATTENTION:
-        facts = c.data_inputs(evidence)
+    if evidence.site.kind is Kind.ATTENTION:
+        facts = predicates.data_inputs(evidence)
         return len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
-    scores = c.sequence_input(evidence)
-    if evidence.site.kind is not OperationKind.SOFTMAX or scores is None or len(scores.sequence_axes) != 1:
+    scores = predicates.sequence_input(evidence)
+    if evidence.site.kind is not Kind.SOFTMAX or scores is None or len(scores.sequence_axes) != 1:
         return False
     others = [size for i, size in enumerate(scores.shape) if i not in (0, scores.sequence_axes[0])]
     return len(scores.shape) >= 3 and any(size > 1 for size in others)
@@ -101,21 +102,21 @@ def crosses_sequences(evidence: Evidence) -> bool:
 
 def pools(evidence: Evidence) -> bool:
     """Whether a softmax makes pooling weights: it normalises the only padded axis of its input, of one sequence."""
-    if evidence.site.kind is OperationKind.ATTENTION:
-        facts = c.data_inputs(evidence)
+    if evidence.site.kind is Kind.ATTENTION:
+        facts = predicates.data_inputs(evidence)
         latent = len(facts) > 1 and not facts[0].sequence_axes and bool(facts[1].sequence_axes)
         return latent and not crosses_sequences(evidence)
-    scores = c.sequence_input(evidence)
-    if evidence.site.kind is not OperationKind.SOFTMAX or scores is None:
+    scores = predicates.sequence_input(evidence)
+    if evidence.site.kind is not Kind.SOFTMAX or scores is None:
         return False
     return scores.sequence_axes == (softmax_axis(evidence),) and not crosses_sequences(evidence)
 
 
 def attends(evidence: Evidence) -> str | None:
     """Return the reason why the site is not attention between positions; ``None`` when it is."""
-    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "an attention", Kind.SOFTMAX, Kind.ATTENTION)
     if reason is None and pools(evidence):
-        return f"{evidence.site.operation} makes pooling weights, not weights for each query"
+        return f"{evidence.site.operator} makes pooling weights, not weights for each query"
     return reason
 
 
@@ -131,32 +132,32 @@ def masked(evidence: Evidence) -> bool:
     """
     if mask_axis(evidence) == "queries":
         return True
-    if evidence.site.kind is OperationKind.ATTENTION:
+    if evidence.site.kind is Kind.ATTENTION:
         return mask_operand(evidence) is not None
-    return c.mask_reaches(evidence)
+    return predicates.mask_reaches(evidence)
 
 
 def joining_site(evidence: Evidence) -> Site | None:
     """The site that puts the mask onto the scores, where it is known."""
-    return next((s for s in _before_product(evidence) if _joins(c.data_inputs(evidence, s))), None)
+    return next((s for s in _before_product(evidence) if _joins(predicates.data_inputs(evidence, s))), None)
 
 
 def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     """The sites that made the mask which joins the scores, the last one first, as far as they are near."""
     join = joining_site(evidence)
-    if join is None and evidence.site.kind is OperationKind.ATTENTION:
+    if join is None and evidence.site.kind is Kind.ATTENTION:
         join = evidence.site
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
-    return c.ancestors(masks, evidence.upstream)
+    return predicates.ancestors(masks, evidence.upstream)
 
 
 def lengthening(evidence: Evidence) -> Site | None:
     """The site that lays positions beside those of the mask and calls them real, as far as it is near."""
     for site in mask_path(evidence):
         fill = site.attributes.get("fill")
-        if site.kind is OperationKind.PAD and isinstance(fill, int | float) and fill > 0:
+        if site.kind is Kind.PAD and isinstance(fill, int | float) and fill > 0:
             return site
-        if site.kind is OperationKind.CONCATENATE and 0 < len(c.data_inputs(evidence, site)) < len(site.inputs):
+        if site.kind is Kind.CONCATENATE and 0 < len(predicates.data_inputs(evidence, site)) < len(site.inputs):
             return site
     return None
 
@@ -183,15 +184,21 @@ def _lowest(site: Site) -> float | None:
 
 def up_to_product(evidence: Evidence) -> list[Site]:
     """The sites before an attention, nearest first, as far as the product that made its scores."""
-    return list(takewhile(lambda site: site.kind is not OperationKind.MATMUL, evidence.upstream))
+    return list(takewhile(lambda site: site.kind is not Kind.MATMUL, evidence.upstream))
 
 
 def leaves_pads_in(evidence: Evidence) -> bool:
     """Whether a mask with a strong value enters and pads keep their weight: what it is made of does not mark them."""
     mass = pad_mass(evidence)
-    if mass is None or mass < UNMASKED_MASS or c.left_only(evidence) or c.mates_only(evidence) or not masked(evidence):
+    if (
+        mass is None
+        or mass < UNMASKED_MASS
+        or predicates.left_only(evidence)
+        or predicates.mates_only(evidence)
+        or not masked(evidence)
+    ):
         return False
-    operand = mask_operand(evidence) if evidence.site.kind is OperationKind.ATTENTION else None
+    operand = mask_operand(evidence) if evidence.site.kind is Kind.ATTENTION else None
     if operand is not None and operand.dtype == "bool":
         return True
     fills = [site.attributes.get("fill") for site in (joining_site(evidence), *mask_path(evidence)) if site is not None]
@@ -221,7 +228,7 @@ def fill_of(site: Site) -> float | None:
     fill = site.attributes.get("fill", site.attributes.get("value"))
     if isinstance(fill, int | float) and not isinstance(fill, bool):
         return float(fill)
-    return 0.0 if c.named(site, "mul") else None
+    return 0.0 if predicates.named(site, "mul") else None
 
 
 def is_weak(fill: float) -> bool:
@@ -235,7 +242,7 @@ def pad_mass(evidence: Evidence) -> float | None:
 
 def _before_product(evidence: Evidence) -> list[Site]:
     near = up_to_product(evidence)
-    found = [site for site in near if site.kind is OperationKind.ELEMENTWISE]
+    found = [site for site in near if site.kind is Kind.ELEMENTWISE]
     # A product that adds a third operand (baddbmm, Gemm) may be the place where the mask enters.
     return found + [site for site in evidence.upstream[len(near) : len(near) + 1] if len(site.inputs) > 2]
 

@@ -4,71 +4,66 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates
 from maskcheck.rules.attention_structure import asked_again, contracts_sequence, keeps_both_axes
 from maskcheck.rules.rule import Match
 
 
 def fourier(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is not OperationKind.FOURIER and not c.named(evidence.site, "fft", "dft"):
-        return f"{evidence.site.operation} is not a Fourier transform"
-    return Match(
-        f"{evidence.site.operation} mixes every position with every pad by a transform that no mask can enter."
-    )
+    if evidence.site.kind is not Kind.FOURIER and not predicates.named(evidence.site, "fft", "dft"):
+        return f"{evidence.site.operator} is not a Fourier transform"
+    return Match(f"{evidence.site.operator} mixes every position with every pad by a transform that no mask can enter.")
 
 
 def token_mixing(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
-    if len(c.data_inputs(evidence)) != 1:
+    if len(predicates.data_inputs(evidence)) != 1:
         return "it is not a product with a weight"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if facts is None or len(facts.shape) < 3 or not facts.sequence_axes or not contracts_sequence(evidence):
         return "the product does not run along the sequence"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean, so the map looks back only"
-    return Match(
-        f"{evidence.site.operation} multiplies along the padded axis with one weight for each pair of columns."
-    )
+    return Match(f"{evidence.site.operator} multiplies along the padded axis with one weight for each pair of columns.")
 
 
 def soft_assignment(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a product", OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
         return reason
-    facts = c.data_inputs(evidence)
+    facts = predicates.data_inputs(evidence)
     if len(facts) < 2 or not all(f.sequence_axes for f in facts[:2]) or keeps_both_axes(evidence):
         return "it does not sum two activations over the sequence"
-    shares = next((s for s in evidence.upstream if s.kind is OperationKind.SOFTMAX), None)
+    shares = next((s for s in evidence.upstream if s.kind is Kind.SOFTMAX), None)
     scores = evidence.facts(shares.inputs[0]) if shares is not None else None
     if shares is None or scores is None or masking.shares_positions(shares, scores):
         return "no factor shares positions out to clusters"
     if asked_again(evidence):
         return "queries ask what it collects, as in a linear attention"
     return Match(
-        f"{evidence.site.operation} collects what every position gives to its clusters, and pads give their share too.",
-        c.lost_mask(evidence),
+        f"{evidence.site.operator} collects what every position gives to its clusters, and pads give their share too.",
+        predicates.lost_mask(evidence),
     )
 
 
 def across_rows(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a reduction", *c.REDUCTIONS)
+    reason = predicates.is_a(evidence, "a reduction", *predicates.REDUCTIONS)
     if reason:
         return reason
-    if TwinKind.MATES not in c.leaking(evidence):
+    if TwinKind.MATES not in predicates.leaking(evidence):
         return "other rows do not change it"
-    if not c.works_along_batch(evidence) and not c.mates_only(evidence):
+    if not predicates.works_along_batch(evidence) and not predicates.mates_only(evidence):
         return "its result keeps the rows apart"
-    return Match(
-        f"{evidence.site.operation} reduces over the rows of the batch, so every other row changes the answer."
-    )
+    return Match(f"{evidence.site.operator} reduces over the rows of the batch, so every other row changes the answer.")
 
 
 def running_sum(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a scan", OperationKind.SCAN)
+    reason = predicates.is_a(evidence, "a scan", Kind.SCAN)
     if reason:
         return reason
-    return Match(f"{evidence.site.operation} collects pads together with real positions.", c.lost_mask(evidence))
+    return Match(
+        f"{evidence.site.operator} collects pads together with real positions.", predicates.lost_mask(evidence)
+    )

@@ -4,86 +4,89 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import predicates
 from maskcheck.rules.pooling import divides_sequence
 from maskcheck.rules.rule import Match
 
-REDUCTIONS = (OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM, OperationKind.REDUCE_OTHER)
+REDUCTIONS = (Kind.REDUCE_MEAN, Kind.REDUCE_SUM, Kind.REDUCE_OTHER)
 
 
 def batch_norm(evidence: Evidence) -> Match | str:
     if _over_rows_and_time(evidence):
         return Match(
-            f"{evidence.site.operation} takes the mean or variance of a batch normalisation over this batch: the "
+            f"{evidence.site.operator} takes the mean or variance of a batch normalisation over this batch: the "
             "model is in training mode, or keeps no running statistics."
         )
     if not _is_norm(evidence, "batchnorm"):
-        return f"{evidence.site.operation} is not a batch normalisation"
+        return f"{evidence.site.operator} is not a batch normalisation"
     return Match(
-        f"{evidence.site.operation} takes its statistics from this batch: the model is in training mode, or keeps "
+        f"{evidence.site.operator} takes its statistics from this batch: the model is in training mode, or keeps "
         "no running ones."
     )
 
 
 def group_norm(evidence: Evidence) -> Match | str:
     if not _is_norm(evidence, "groupnorm", "instancenorm"):
-        return f"{evidence.site.operation} is not a group or instance normalisation"
-    return Match(f"{evidence.site.operation} takes mean and variance over the padded time axis.", c.lost_mask(evidence))
+        return f"{evidence.site.operator} is not a group or instance normalisation"
+    return Match(
+        f"{evidence.site.operator} takes mean and variance over the padded time axis.", predicates.lost_mask(evidence)
+    )
 
 
 def layer_norm(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is OperationKind.NORMALIZATION or _is_norm(evidence, "layernorm", "rmsnorm", "unitnorm"):
-        return Match(f"{evidence.site.operation} includes the padded time axis in its statistics.")
+    if evidence.site.kind is Kind.NORMALIZATION or _is_norm(evidence, "layernorm", "rmsnorm", "unitnorm"):
+        return Match(f"{evidence.site.operator} includes the padded time axis in its statistics.")
     if evidence.site.kind not in REDUCTIONS or not subtracts(evidence):
-        return f"{evidence.site.operation} is not a normalisation"
-    facts = c.sequence_input(evidence)
-    axes = c.axes_of(evidence.site, len(facts.shape)) if facts else None
+        return f"{evidence.site.operator} is not a normalisation"
+    facts = predicates.sequence_input(evidence)
+    axes = predicates.axes_of(evidence.site, len(facts.shape)) if facts else None
     if facts is None or axes is None or not set(axes) & set(facts.sequence_axes):
         return "its mean does not run over the sequence"
     if not set(axes) - set(facts.sequence_axes):
         return "its mean runs over the sequence alone, not over features as well"
     return Match(
-        f"{evidence.site.operation} averages over time and features together, for a normalisation meant for features."
+        f"{evidence.site.operator} averages over time and features together, for a normalisation meant for features."
     )
 
 
 def standardisation(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a mean or deviation", *REDUCTIONS)
+    reason = predicates.is_a(evidence, "a mean or deviation", *REDUCTIONS)
     if reason:
         return reason
-    if c.keeps_sequence(evidence) or not c.works_along_sequence(evidence):
+    if predicates.keeps_sequence(evidence) or not predicates.works_along_sequence(evidence):
         return "it does not run over the whole sequence"
-    if TwinKind.MATES in c.leaking(evidence) and c.works_along_batch(evidence):
+    if TwinKind.MATES in predicates.leaking(evidence) and predicates.works_along_batch(evidence):
         return "it runs over the batch"
     if not subtracts(evidence) and not divides_sequence(evidence):
         return "its result is not subtracted from, or divided into, the sequence it came from"
     return Match(
-        f"{evidence.site.operation} includes the pads in the mean or deviation by which the whole series is "
+        f"{evidence.site.operator} includes the pads in the mean or deviation by which the whole series is "
         "standardised.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
 def _over_rows_and_time(evidence: Evidence) -> bool:
-    if evidence.site.kind not in REDUCTIONS or TwinKind.MATES not in c.leaking(evidence):
+    if evidence.site.kind not in REDUCTIONS or TwinKind.MATES not in predicates.leaking(evidence):
         return False
-    shared = [s for s in evidence.upstream if c.reads(evidence.site, s)]
-    if c.any_kind(shared, OperationKind.SOFTMAX):
+    shared = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
+    if predicates.any_kind(shared, Kind.SOFTMAX):
         return False  # shares of experts or clusters, which nobody normalises again
     back = subtracts(evidence) or divides_sequence(evidence)
-    return back and c.works_along_sequence(evidence) and c.works_along_batch(evidence)
+    return back and predicates.works_along_sequence(evidence) and predicates.works_along_batch(evidence)
 
 
 def subtracts(evidence: Evidence) -> bool:
     """Whether the origin's result is subtracted from, or divides, a sequence, right behind it."""
-    return any(_standardises(evidence, site) for site in c.right_behind(evidence))
+    return any(_standardises(evidence, site) for site in predicates.right_behind(evidence))
 
 
 def _standardises(evidence: Evidence, site: Site) -> bool:
-    if site.kind is not OperationKind.ELEMENTWISE or not c.named(site, "sub"):
-        deviation = c.named(evidence.site, "var", "std") and c.named(site, "div")
-        if site.kind is not OperationKind.ELEMENTWISE or not deviation:
+    if site.kind is not Kind.ELEMENTWISE or not predicates.named(site, "sub"):
+        deviation = predicates.named(evidence.site, "var", "std") and predicates.named(site, "div")
+        if site.kind is not Kind.ELEMENTWISE or not deviation:
             return False
     known = [
         f
@@ -96,8 +99,8 @@ def _standardises(evidence: Evidence, site: Site) -> bool:
 
 def _of_something_else(evidence: Evidence, site: Site) -> bool:
     """Whether a total is subtracted from, or is less, a sequence it was not taken of: what is still to come, say."""
-    sums = evidence.site.kind is OperationKind.REDUCE_SUM
-    if not sums or not c.named(site, "sub") or not c.reads(site, evidence.site):
+    sums = evidence.site.kind is Kind.REDUCE_SUM
+    if not sums or not predicates.named(site, "sub") or not predicates.reads(site, evidence.site):
         return False
     ancestors = {k for s in evidence.upstream for k in (*s.inputs, *s.outputs)} | set(evidence.site.inputs)
     return not ancestors & (set(site.inputs) - set(evidence.site.outputs))
@@ -105,8 +108,8 @@ def _of_something_else(evidence: Evidence, site: Site) -> bool:
 
 def _is_norm(evidence: Evidence, *words: str) -> bool:
     site = evidence.site
-    if site.kind is OperationKind.NORMALIZATION and c.named(site, *words):
+    if site.kind is Kind.NORMALIZATION and predicates.named(site, *words):
         return True
     owner = (site.module_class or "").lower()
-    statistic = site.kind in (*REDUCTIONS, OperationKind.NORMALIZATION, OperationKind.ELEMENTWISE)
+    statistic = site.kind in (*REDUCTIONS, Kind.NORMALIZATION, Kind.ELEMENTWISE)
     return statistic and any(word in owner for word in words)

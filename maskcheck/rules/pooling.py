@@ -4,88 +4,98 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates
 from maskcheck.rules.rule import Match
 
-MEAN_KINDS = (OperationKind.REDUCE_MEAN, OperationKind.REDUCE_SUM)
+MEAN_KINDS = (Kind.REDUCE_MEAN, Kind.REDUCE_SUM)
 DIVIDE = ("div", "reciprocal")
 
 
 def empty_row_division(evidence: Evidence) -> Match | str:
-    if not c.only(evidence, TwinKind.EMPTY):
+    if not predicates.only(evidence, TwinKind.EMPTY):
         return "rows with real positions leak as well"
-    divides = c.named(evidence.site, *DIVIDE, "pool") or evidence.site.kind in MEAN_KINDS
+    divides = predicates.named(evidence.site, *DIVIDE, "pool") or evidence.site.kind in MEAN_KINDS
     if not divides:
-        return f"{evidence.site.operation} divides by nothing"
-    return Match(
-        f"{evidence.site.operation} divides by the number of real positions, which is 0 in a fully padded row."
-    )
+        return f"{evidence.site.operator} divides by nothing"
+    return Match(f"{evidence.site.operator} divides by the number of real positions, which is 0 in a fully padded row.")
 
 
 def statistics(evidence: Evidence) -> Match | str:
-    scales = c.named(evidence.site, *DIVIDE) and size_operand(evidence) is not None and not c.keeps_sequence(evidence)
-    if not scales and evidence.site.kind not in (*MEAN_KINDS, OperationKind.REDUCE_OTHER):
-        return f"{evidence.site.operation} is not a statistic"
-    deviates = c.any_named((evidence.site, *evidence.downstream), "sqrt", "var", "std", "pow", "square", "reducel2")
-    if not deviates or not c.any_kind(evidence.downstream, OperationKind.CONCATENATE):
+    scales = (
+        predicates.named(evidence.site, *DIVIDE)
+        and size_operand(evidence) is not None
+        and not predicates.keeps_sequence(evidence)
+    )
+    if not scales and evidence.site.kind not in (*MEAN_KINDS, Kind.REDUCE_OTHER):
+        return f"{evidence.site.operator} is not a statistic"
+    deviates = predicates.any_named(
+        (evidence.site, *evidence.downstream), "sqrt", "var", "std", "pow", "square", "reducel2"
+    )
+    if not deviates or not predicates.any_kind(evidence.downstream, Kind.CONCATENATE):
         return "its result is not joined with a deviation"
     if divides_sequence(evidence):
         return "its result comes back to the sequence"
-    if not scales and not c.works_along_sequence(evidence):
+    if not scales and not predicates.works_along_sequence(evidence):
         return "it does not run over the sequence"
     return Match(
-        f"{evidence.site.operation} takes a mean or deviation over real positions and pads together, for a pair of "
+        f"{evidence.site.operator} takes a mean or deviation over real positions and pads together, for a pair of "
         "statistics.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
 def gate(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a mean over the sequence", *MEAN_KINDS, OperationKind.WINDOW, OperationKind.REDUCE_MAX)
+    reason = predicates.is_a(evidence, "a mean over the sequence", *MEAN_KINDS, Kind.WINDOW, Kind.REDUCE_MAX)
     if reason:
         return reason
-    if c.keeps_sequence(evidence) and evidence.site.kind is OperationKind.WINDOW:
+    if predicates.keeps_sequence(evidence) and evidence.site.kind is Kind.WINDOW:
         return "the window keeps the sequence"
     back = _gated_product(evidence)
     if back is None:
         return "its result does not come back as a factor of the sequence"
     return Match(
-        f"{evidence.site.operation} summarises real positions and pads together, and the gate made of it multiplies "
+        f"{evidence.site.operator} summarises real positions and pads together, and the gate made of it multiplies "
         "every real position.",
-        c.lost_mask(evidence) or RootCause(back, "the gate meets the sequence here"),
+        predicates.lost_mask(evidence) or RootCause(back, "the gate meets the sequence here"),
     )
 
 
 def masked_sum_padded_length(evidence: Evidence) -> Match | str:
     site = evidence.site
-    if site.kind is OperationKind.ELEMENTWISE:
+    if site.kind is Kind.ELEMENTWISE:
         divisor = size_operand(evidence)
-        if divisor is None or not c.named(site, *DIVIDE, "mul"):
+        if divisor is None or not predicates.named(site, *DIVIDE, "mul"):
             return "nothing computed from a shape scales its input"
-        if c.keeps_sequence(evidence):
+        if predicates.keeps_sequence(evidence):
             return "its result is still a sequence"
         return Match(
-            f"{site.operation} divides a masked sum by the padded length instead of by the number of real positions.",
-            c.length_enters(evidence, divisor),
+            f"{site.operator} divides a masked sum by the padded length instead of by the number of real positions.",
+            predicates.length_enters(evidence, divisor),
         )
-    if site.kind is not OperationKind.REDUCE_MEAN:
-        return f"{site.operation} is not a mean or a division"
-    if c.keeps_sequence(evidence) or not c.works_along_sequence(evidence):
+    if site.kind is not Kind.REDUCE_MEAN:
+        return f"{site.operator} is not a mean or a division"
+    if predicates.keeps_sequence(evidence) or not predicates.works_along_sequence(evidence):
         return "the mean keeps the sequence"
-    if not (c.zero_pads(evidence) or (c.number_only(evidence) and c.sequence_input(evidence) is None)):
+    if not (
+        predicates.zero_pads(evidence)
+        or (predicates.number_only(evidence) and predicates.sequence_input(evidence) is None)
+    ):
         return "the pads are not zero where the mean reads them"
-    return Match(f"{site.operation} averages pads that are zeroed, but still divides by the padded length.")
+    return Match(f"{site.operator} averages pads that are zeroed, but still divides by the padded length.")
 
 
 def zero_filled_max(evidence: Evidence) -> Match | str:
     reason = _not_a_maximum(evidence)
     if reason:
         return reason
-    if not (c.zero_pads(evidence) or (c.number_only(evidence) and c.sequence_input(evidence) is None)):
+    if not (
+        predicates.zero_pads(evidence)
+        or (predicates.number_only(evidence) and predicates.sequence_input(evidence) is None)
+    ):
         return "its input is not zero at the pads"
-    return Match(f"{evidence.site.operation} lets the zeros at the pads win against negative features.")
+    return Match(f"{evidence.site.operator} lets the zeros at the pads win against negative features.")
 
 
 def unmasked_max(evidence: Evidence) -> Match | str:
@@ -93,44 +103,47 @@ def unmasked_max(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     return Match(
-        f"{evidence.site.operation} takes the largest value over real positions and pads alike.", c.lost_mask(evidence)
+        f"{evidence.site.operator} takes the largest value over real positions and pads alike.",
+        predicates.lost_mask(evidence),
     )
 
 
 def unmasked_mean(evidence: Evidence) -> Match | str:
     site = evidence.site
-    window = site.kind is OperationKind.WINDOW and not c.keeps_sequence(evidence) and not c.named(site, "max")
+    window = site.kind is Kind.WINDOW and not predicates.keeps_sequence(evidence) and not predicates.named(site, "max")
     if not window and site.kind not in MEAN_KINDS:
-        return f"{site.operation} is not a mean"
-    if not c.works_along_sequence(evidence):
+        return f"{site.operator} is not a mean"
+    if not predicates.works_along_sequence(evidence):
         return "the mean does not run over the sequence"
-    if c.keeps_sequence(evidence):
+    if predicates.keeps_sequence(evidence):
         return "its result is still a sequence"
-    if site.kind is not OperationKind.REDUCE_SUM:
+    if site.kind is not Kind.REDUCE_SUM:
         return Match(
-            f"{site.operation} averages over the padded axis: the pads' states enter the sum, and the padded length "
+            f"{site.operator} averages over the padded axis: the pads' states enter the sum, and the padded length "
             "divides it.",
-            c.lost_mask(evidence),
+            predicates.lost_mask(evidence),
         )
-    division = next((s for s in evidence.downstream if c.named(s, *DIVIDE) and c.reads(s, site)), None)
+    division = next(
+        (s for s in evidence.downstream if predicates.named(s, *DIVIDE) and predicates.reads(s, site)), None
+    )
     if division is None:
         return "nothing divides the sum"
     counted = any(f.mask_reaches for k in division.inputs if k not in site.outputs and (f := evidence.facts(k)))
     divisor = "divided by the number of real positions" if counted else "divided by the padded length"
-    return Match(f"{site.operation} adds up real positions and pads, {divisor}.", c.lost_mask(evidence))
+    return Match(f"{site.operator} adds up real positions and pads, {divisor}.", predicates.lost_mask(evidence))
 
 
 def unmasked_sum(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a sum", OperationKind.REDUCE_SUM)
+    reason = predicates.is_a(evidence, "a sum", Kind.REDUCE_SUM)
     if reason:
         return reason
-    if not c.works_along_sequence(evidence) or c.keeps_sequence(evidence):
+    if not predicates.works_along_sequence(evidence) or predicates.keeps_sequence(evidence):
         return "the sum does not run over the whole sequence"
-    return Match(f"{evidence.site.operation} adds up real positions and pads.", c.lost_mask(evidence))
+    return Match(f"{evidence.site.operator} adds up real positions and pads.", predicates.lost_mask(evidence))
 
 
 def attention_pooling(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a softmax", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX, Kind.ATTENTION)
     if reason:
         return reason
     if not masking.pools(evidence):
@@ -138,8 +151,8 @@ def attention_pooling(evidence: Evidence) -> Match | str:
     if masking.masked(evidence):
         return "a mask enters the scores"
     return Match(
-        f"{evidence.site.operation} shares the pooling weights out over real positions and pads together.",
-        c.lost_mask(evidence),
+        f"{evidence.site.operator} shares the pooling weights out over real positions and pads together.",
+        predicates.lost_mask(evidence),
     )
 
 
@@ -149,11 +162,11 @@ def last_position(evidence: Evidence) -> Match | str:
         return reason
     if _index_follows_mask(evidence):
         return "the position is computed from the mask, a length or the ids"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean"
-    if c.mates_only(evidence):
+    if predicates.mates_only(evidence):
         return "only other rows change it"
-    return Match(f"{evidence.site.operation} takes the last column, which is a pad in every row but the longest.")
+    return Match(f"{evidence.site.operator} takes the last column, which is a pad in every row but the longest.")
 
 
 def last_by_length(evidence: Evidence) -> Match | str:
@@ -162,10 +175,10 @@ def last_by_length(evidence: Evidence) -> Match | str:
         return reason
     if not _index_follows_mask(evidence):
         return "the position is a constant"
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     return Match(
-        f"{evidence.site.operation} finds the last token as length - 1, which is another column under left padding.",
+        f"{evidence.site.operator} finds the last token as length - 1, which is another column under left padding.",
         _counted(evidence),
     )
 
@@ -174,12 +187,12 @@ def index_from_ids(evidence: Evidence) -> Match | str:
     reason = _not_one_position(evidence)
     if reason:
         return reason
-    if not _index_follows_mask(evidence) or not c.tokens_carry_mask(evidence):
+    if not _index_follows_mask(evidence) or not predicates.tokens_carry_mask(evidence):
         return "the position is not found by comparing ids with the pad id"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "only left padding leaks: the position is a length, whatever it was counted from"
     return Match(
-        f"{evidence.site.operation} picks the position where the ids stop differing from the pad id, not where the "
+        f"{evidence.site.operator} picks the position where the ids stop differing from the pad id, not where the "
         "mask ends."
     )
 
@@ -190,32 +203,32 @@ def first_position(evidence: Evidence) -> Match | str:
         return reason
     if _index_follows_mask(evidence):
         return "the position is computed from the mask, a length or the ids"
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    return Match(f"{evidence.site.operation} takes the first column, which under left padding is a pad.")
+    return Match(f"{evidence.site.operator} takes the first column, which under left padding is a pad.")
 
 
 def window(evidence: Evidence) -> Match | str:
-    blocks = evidence.site.kind in (*MEAN_KINDS, OperationKind.REDUCE_MAX) and c.keeps_sequence(evidence)
-    if not blocks and evidence.site.kind is not OperationKind.WINDOW:
-        return f"{evidence.site.operation} is not a pooling window"
-    if evidence.output_facts is not None and not c.keeps_sequence(evidence):
+    blocks = evidence.site.kind in (*MEAN_KINDS, Kind.REDUCE_MAX) and predicates.keeps_sequence(evidence)
+    if not blocks and evidence.site.kind is not Kind.WINDOW:
+        return f"{evidence.site.operator} is not a pooling window"
+    if evidence.output_facts is not None and not predicates.keeps_sequence(evidence):
         return "one window spans the whole sequence"
-    if c.left_only(evidence) or c.mates_only(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "padding on the right is clean"
     return Match(
-        f"A window of {evidence.site.operation} holds the last real positions and the first pads together.",
-        c.lost_mask(evidence),
+        f"A window of {evidence.site.operator} holds the last real positions and the first pads together.",
+        predicates.lost_mask(evidence),
     )
 
 
 def divides_sequence(evidence: Evidence) -> bool:
     """Whether a deviation made from the origin's result divides a sequence."""
-    if evidence.site.kind not in (*MEAN_KINDS, OperationKind.REDUCE_OTHER):
+    if evidence.site.kind not in (*MEAN_KINDS, Kind.REDUCE_OTHER):
         return False
-    for site in c.right_behind(evidence):
+    for site in predicates.right_behind(evidence):
         made = evidence.facts(site.outputs[0]) if site.outputs else None
-        if c.named(site, "div") and made is not None and made.sequence_axes:
+        if predicates.named(site, "div") and made is not None and made.sequence_axes:
             return True
     return False
 
@@ -230,17 +243,17 @@ def size_operand(evidence: Evidence) -> str | None:
 
 
 def _not_a_maximum(evidence: Evidence) -> str | None:
-    window = evidence.site.kind is OperationKind.WINDOW and c.named(evidence.site, "max")
-    if not window and evidence.site.kind is not OperationKind.REDUCE_MAX:
-        return f"{evidence.site.operation} is not a maximum"
-    return "the maximum keeps the sequence" if c.keeps_sequence(evidence) else None
+    window = evidence.site.kind is Kind.WINDOW and predicates.named(evidence.site, "max")
+    if not window and evidence.site.kind is not Kind.REDUCE_MAX:
+        return f"{evidence.site.operator} is not a maximum"
+    return "the maximum keeps the sequence" if predicates.keeps_sequence(evidence) else None
 
 
 def _not_one_position(evidence: Evidence) -> str | None:
-    reason = c.is_a(evidence, "an index", OperationKind.INDEX)
+    reason = predicates.is_a(evidence, "an index", Kind.INDEX)
     if reason:
         return reason
-    return "it picks several positions" if c.keeps_sequence(evidence) else None
+    return "it picks several positions" if predicates.keeps_sequence(evidence) else None
 
 
 def _index_follows_mask(evidence: Evidence) -> bool:
@@ -250,8 +263,8 @@ def _index_follows_mask(evidence: Evidence) -> bool:
 
 def _counted(evidence: Evidence) -> RootCause | None:
     """Where a mask becomes the number of its real positions, on the way to the position that is picked."""
-    sites = c.ancestors(evidence.site.inputs[1:], evidence.upstream)
-    count = next((s for s in sites if s.kind is OperationKind.REDUCE_SUM), None)
+    sites = predicates.ancestors(evidence.site.inputs[1:], evidence.upstream)
+    count = next((s for s in sites if s.kind is Kind.REDUCE_SUM), None)
     return RootCause(count, "real positions are counted here, as if the first column were one") if count else None
 
 
@@ -259,8 +272,8 @@ def _gated_product(evidence: Evidence) -> Site | None:
     """The product that multiplies the sequence by a squashed projection of the origin's result."""
     squashed = False
     for site in evidence.downstream:
-        squashed = squashed or c.named(site, "sigmoid", "tanh", "softplus")
-        if squashed and site.kind is OperationKind.ELEMENTWISE and c.named(site, "mul"):
+        squashed = squashed or predicates.named(site, "sigmoid", "tanh", "softplus")
+        if squashed and site.kind is Kind.ELEMENTWISE and predicates.named(site, "mul"):
             known = [f for f in (evidence.facts(k) for k in site.inputs) if f is not None]
             if not known or any(f.sequence_axes for f in known):
                 return site

@@ -5,80 +5,81 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import predicates
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.convolution import strides
 from maskcheck.rules.pooling import size_operand
 from maskcheck.rules.rule import Match
 
 WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
-LOOKUPS = (OperationKind.EMBEDDING, OperationKind.INDEX)
-ARITHMETIC = (OperationKind.ELEMENTWISE, *LOOKUPS, OperationKind.CONCATENATE)
+LOOKUPS = (Kind.EMBEDDING, Kind.INDEX)
+ARITHMETIC = (Kind.ELEMENTWISE, *LOOKUPS, Kind.CONCATENATE)
 
 
 def rotary(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "arithmetic on positions", OperationKind.ELEMENTWISE, OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "arithmetic on positions", Kind.ELEMENTWISE, Kind.MATMUL)
     if reason:
         return reason
-    if c.named(evidence.site, "add", "sub", "concat"):
+    if predicates.named(evidence.site, "add", "sub", "concat"):
         return "positions are added here; rotary ones turn what they meet"
     near = (evidence.site, *evidence.upstream, *evidence.downstream[:3])
     if not any(_words(site) & WAVES for site in near):
         return "no sines or cosines of positions are near"
-    if c.left_only(evidence) or not _content_is_silent(evidence):
+    if predicates.left_only(evidence) or not _content_is_silent(evidence):
         return "what stands in the pads matters, or only their side"
-    if not c.leaking(evidence) & {TwinKind.LENGTH, TwinKind.MATES}:
+    if not predicates.leaking(evidence) & {TwinKind.LENGTH, TwinKind.MATES}:
         return "the padded length has no effect"
-    sizes = c.from_sizes(evidence)
+    sizes = predicates.from_sizes(evidence)
     return Match(
-        f"{evidence.site.operation} turns positions by frequencies that are chosen from the longest padded row.",
-        c.length_enters(evidence, sizes) if sizes is not None else None,
+        f"{evidence.site.operator} turns positions by frequencies that are chosen from the longest padded row.",
+        predicates.length_enters(evidence, sizes) if sizes is not None else None,
     )
 
 
 def relative_bias(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "arithmetic on scores", OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "arithmetic on scores", Kind.ELEMENTWISE)
     if reason:
         return reason
     out = evidence.output_facts
     if out is None or len(out.sequence_axes) < 2:
         return "it does not make a map of scores"
     bias = _position_operand(evidence, patterns=True)
-    if not c.any_kind(evidence.downstream, OperationKind.SOFTMAX) or bias is None:
+    if not predicates.any_kind(evidence.downstream, Kind.SOFTMAX) or bias is None:
         return "no bias of positions is added before a softmax"
-    if not (c.left_only(evidence) or _content_is_silent(evidence)):
+    if not (predicates.left_only(evidence) or _content_is_silent(evidence)):
         return "what stands in the pads matters"
-    key = None if c.left_only(evidence) else c.from_sizes(evidence)
+    key = None if predicates.left_only(evidence) else predicates.from_sizes(evidence)
     return Match(
-        f"{evidence.site.operation} adds a bias that is anchored to a column or to the padded length.",
-        c.length_enters(evidence, key) if key is not None else None,
+        f"{evidence.site.operator} adds a bias that is anchored to a column or to the padded length.",
+        predicates.length_enters(evidence, key) if key is not None else None,
     )
 
 
 def from_ids(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a lookup of positions", OperationKind.EMBEDDING, OperationKind.ELEMENTWISE)
+    reason = predicates.is_a(evidence, "a lookup of positions", Kind.EMBEDDING, Kind.ELEMENTWISE)
     if reason:
         return reason
-    if not c.tokens_carry_mask(evidence):
+    if not predicates.tokens_carry_mask(evidence):
         return "the model does not compare ids with a pad id"
-    if c.left_only(evidence):
+    if predicates.left_only(evidence):
         return "right padding is clean"
     picks = [evidence.facts(k) for k in evidence.site.inputs]
     counted = any(f is not None and f.mask_reaches and _is_integer(f) for f in picks)
     if not counted:
         return "no position counted from the ids is read here"
-    return Match(f"{evidence.site.operation} reads positions that are counted from ids differing from the pad id.")
+    return Match(f"{evidence.site.operator} reads positions that are counted from ids differing from the pad id.")
 
 
 def not_given(evidence: Evidence) -> Match | str:
     reason = _not_by_column(evidence)
     if reason:
         return reason
-    if not c.has_role(evidence, Role.POSITIONS):
+    if not predicates.has_role(evidence, Role.POSITIONS):
         return "the model has no input of positions"
     return Match(
-        f"{evidence.site.operation} numbers the tokens by column unless positions are fed, so left padding shifts them."
+        f"{evidence.site.operator} numbers the tokens by column unless positions are fed, so left padding shifts them."
     )
 
 
@@ -86,70 +87,72 @@ def from_columns(evidence: Evidence) -> Match | str:
     reason = _not_by_column(evidence)
     if reason:
         return reason
-    if c.has_role(evidence, Role.POSITIONS):
+    if predicates.has_role(evidence, Role.POSITIONS):
         return "the model has an input of positions"
     return Match(
-        f"{evidence.site.operation} numbers the tokens by column, so left padding gives every token another position."
+        f"{evidence.site.operator} numbers the tokens by column, so left padding gives every token another position."
     )
 
 
 def scaled(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "arithmetic", *ARITHMETIC, OperationKind.MATMUL)
+    reason = predicates.is_a(evidence, "arithmetic", *ARITHMETIC, Kind.MATMUL)
     if reason:
         return reason
-    if c.named(evidence.site, "slice"):
+    if predicates.named(evidence.site, "slice"):
         return "it cuts a sequence and scales nothing"
-    if c.left_only(evidence) or not _content_is_silent(evidence) or TwinKind.LENGTH not in c.leaking(evidence):
+    if (
+        predicates.left_only(evidence)
+        or not _content_is_silent(evidence)
+        or TwinKind.LENGTH not in predicates.leaking(evidence)
+    ):
         return "what stands in the pads matters, or only their side"
-    sizes = c.from_sizes(evidence)
+    sizes = predicates.from_sizes(evidence)
     if sizes is None:
         return "none of its operands is computed from a shape"
-    if evidence.site.kind is OperationKind.MATMUL and contracts_sequence(evidence):
+    if evidence.site.kind is Kind.MATMUL and contracts_sequence(evidence):
         return "it is a product along the sequence, with a weight for each column"
     return Match(
-        f"{evidence.site.operation} uses a number computed from the padded length at every real position.",
-        c.length_enters(evidence, size_operand(evidence) or sizes),
+        f"{evidence.site.operator} uses a number computed from the padded length at every real position.",
+        predicates.length_enters(evidence, size_operand(evidence) or sizes),
     )
 
 
 def blocks(evidence: Evidence) -> Match | str:
     kinds = (
-        OperationKind.REDUCE_MEAN,
-        OperationKind.REDUCE_SUM,
-        OperationKind.REDUCE_MAX,
-        OperationKind.WINDOW,
-        OperationKind.INDEX,
-        OperationKind.LAYOUT,
-        OperationKind.PAD,
-        OperationKind.ROUTING,
+        Kind.REDUCE_MEAN,
+        Kind.REDUCE_SUM,
+        Kind.REDUCE_MAX,
+        Kind.WINDOW,
+        Kind.INDEX,
+        Kind.LAYOUT,
+        Kind.PAD,
+        Kind.ROUTING,
     )
-    strided = evidence.site.kind is OperationKind.CONVOLUTION and strides(evidence.site)
-    pattern = evidence.site.kind is OperationKind.ELEMENTWISE and c.from_sizes(evidence, axes=2) is not None
-    reason = None if strided or pattern else c.is_a(evidence, "a grouping of positions", *kinds)
+    strided = evidence.site.kind is Kind.CONVOLUTION and strides(evidence.site)
+    pattern = evidence.site.kind is Kind.ELEMENTWISE and predicates.from_sizes(evidence, axes=2) is not None
+    reason = None if strided or pattern else predicates.is_a(evidence, "a grouping of positions", *kinds)
     if reason:
         return reason
     follows = evidence.downstream[:1]
-    if evidence.site.kind is OperationKind.PAD and c.any_kind(
-        follows, OperationKind.CONVOLUTION, OperationKind.CONCATENATE
-    ):
+    if evidence.site.kind is Kind.PAD and predicates.any_kind(follows, Kind.CONVOLUTION, Kind.CONCATENATE):
         return "it makes room for a convolution or a shifted copy"
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    if evidence.site.kind is not OperationKind.PAD and not c.keeps_sequence(evidence):
+    if evidence.site.kind is not Kind.PAD and not predicates.keeps_sequence(evidence):
         return "its result is no longer a sequence"
     return Match(
-        f"{evidence.site.operation} groups positions into blocks counted from column 0, whose borders left padding "
+        f"{evidence.site.operator} groups positions into blocks counted from column 0, whose borders left padding "
         "moves."
     )
 
 
 def _not_by_column(evidence: Evidence) -> str | None:
-    reason = c.is_a(evidence, "a place where positions enter", *ARITHMETIC)
+    reason = predicates.is_a(evidence, "a place where positions enter", *ARITHMETIC)
     if reason:
         return reason
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    if c.named(evidence.site, "embedlayernorm"):
+    if predicates.named(evidence.site, "embedlayernorm"):
         return None
     return None if _position_operand(evidence) is not None else "none of its operands is a position or a table of them"
 
@@ -169,11 +172,11 @@ def _position_operand(evidence: Evidence, patterns: bool = False) -> TensorFacts
 
 
 def _content_is_silent(evidence: Evidence) -> bool:
-    return TwinKind.CONTENT not in c.leaking(evidence)
+    return TwinKind.CONTENT not in predicates.leaking(evidence)
 
 
 def _words(site: Site) -> frozenset[str]:
-    return frozenset(site.operation.lower().replace("_", ".").split("."))
+    return frozenset(site.operator.lower().replace("_", ".").split("."))
 
 
 def _is_integer(facts: TensorFacts) -> bool:

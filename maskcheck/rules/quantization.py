@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause
-from maskcheck.core.trace import OperationKind
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import masking, static
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quantizedynamic")
@@ -14,23 +13,22 @@ DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quanti
 
 def block_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
-        return f"{evidence.site.operation} does not quantise activations"
-    if _measures_range(evidence) and c.keeps_sequence(evidence):
-        return Match(f"{evidence.site.operation} gives blocks of steps one scale, and the last block holds padding.")
-    size = c.attribute(evidence.site, "block_size", "group_size")
+        return f"{evidence.site.operator} does not quantise activations"
+    if _measures_range(evidence) and predicates.keeps_sequence(evidence):
+        return Match(f"{evidence.site.operator} gives blocks of steps one scale, and the last block holds padding.")
+    size = predicates.attribute(evidence.site, "block_size", "group_size")
     if not isinstance(size, int) or size < 1:
         return "it has one scale for the whole tensor"
     return Match(
-        f"{evidence.site.operation} gives blocks of {size} values one scale, and blocks span real positions and "
-        "padding."
+        f"{evidence.site.operator} gives blocks of {size} values one scale, and blocks span real positions and padding."
     )
 
 
 def clipped_mask(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "an attention", OperationKind.SOFTMAX, OperationKind.ATTENTION)
+    reason = predicates.is_a(evidence, "an attention", Kind.SOFTMAX, Kind.ATTENTION)
     if reason:
         return reason
-    if c.left_only(evidence) or c.mates_only(evidence) or not masking.masked(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or not masking.masked(evidence):
         return "no mask enters, or the twins that leak are not those of a weak one"
     mass = masking.pad_mass(evidence)
     if mass is not None and mass <= masking.HIDDEN_MASS:
@@ -40,7 +38,7 @@ def clipped_mask(evidence: Evidence) -> Match | str:
         return "nothing between the mask and the softmax is quantised too narrowly for its value"
     site, lowest = found
     return Match(
-        f"{site.operation} holds no value below {lowest:.3g}, so the mask of {evidence.site.operation} is clipped and "
+        f"{site.operator} holds no value below {lowest:.3g}, so the mask of {evidence.site.operator} is clipped and "
         "leaves the pads in.",
         RootCause(site, "the mask is clipped here"),
     )
@@ -48,19 +46,19 @@ def clipped_mask(evidence: Evidence) -> Match | str:
 
 def dynamic_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
-        return f"{evidence.site.operation} does not quantise activations"
+        return f"{evidence.site.operator} does not quantise activations"
     return Match(
-        f"{evidence.site.operation} quantises with one scale measured over all positions of all rows, pads included.",
+        f"{evidence.site.operator} quantises with one scale measured over all positions of all rows, pads included.",
         static.static_cause(evidence, "dynamic-quantization"),
     )
 
 
 def _quantises(evidence: Evidence) -> bool:
-    return evidence.site.kind is OperationKind.QUANTIZE or c.named(evidence.site, *DYNAMIC) or _measures_range(evidence)
+    return evidence.site.kind is Kind.QUANTIZE or predicates.named(evidence.site, *DYNAMIC) or _measures_range(evidence)
 
 
 def _measures_range(evidence: Evidence) -> bool:
     """Whether a largest or smallest value over positions becomes the step to which the same values are rounded."""
-    extreme = evidence.site.kind in (OperationKind.REDUCE_MAX, OperationKind.REDUCE_OTHER)
-    divided = next((i for i, s in enumerate(evidence.downstream) if c.named(s, "div", "mul")), None)
-    return extreme and divided is not None and c.any_named(evidence.downstream[divided:], "round")
+    extreme = evidence.site.kind in (Kind.REDUCE_MAX, Kind.REDUCE_OTHER)
+    divided = next((i for i, s in enumerate(evidence.downstream) if predicates.named(s, "div", "mul")), None)
+    return extreme and divided is not None and predicates.any_named(evidence.downstream[divided:], "round")

@@ -4,110 +4,110 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.rules import circumstances as c
-from maskcheck.rules import static
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.rules import predicates, static
 from maskcheck.rules.rule import Match
 
 BACKWARD = ("bidirectional", "reverse", "backward")
 
 
 def outer_mask_missing(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    reason = predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
     dimensions = next((d.dimensions for d in evidence.contract.domains if d.name == evidence.domain), ())
     if len(dimensions) < 2:
         return "the input has one padded axis"
-    if c.left_only(evidence) or c.mates_only(evidence) or has_lengths(evidence):
+    if predicates.left_only(evidence) or predicates.mates_only(evidence) or has_lengths(evidence):
         return "the layer does receive lengths, or right padding is clean"
     return Match(
-        f"{evidence.site.operation} steps through outer elements that hold nothing but padding: their mask was not "
+        f"{evidence.site.operator} steps through outer elements that hold nothing but padding: their mask was not "
         "derived."
     )
 
 
 def lengths_with_left_padding(evidence: Evidence) -> Match | str:
-    packs = c.named(evidence.site, "packpadded", "padpacked")
-    reason = None if packs else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    packs = predicates.named(evidence.site, "packpadded", "padpacked")
+    reason = None if packs else predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if not packs and not has_lengths(evidence):
         return "the layer receives no lengths"
     return Match(
-        f"{evidence.site.operation} is told lengths, which mean the first steps: with left padding those are the pads."
+        f"{evidence.site.operator} is told lengths, which mean the first steps: with left padding those are the pads."
     )
 
 
 def through_left_padding(evidence: Evidence) -> Match | str:
-    if not c.left_only(evidence):
+    if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    kinds = (OperationKind.RECURRENT, OperationKind.SCAN, OperationKind.SUBGRAPH)
+    kinds = (Kind.RECURRENT, Kind.SCAN, Kind.SUBGRAPH)
     if evidence.site.kind not in kinds and not _unrolled_scan(evidence):
-        return f"{evidence.site.operation} is not a recurrence or scan"
+        return f"{evidence.site.operator} is not a recurrence or scan"
     return Match(
-        f"{evidence.site.operation} starts its state in the left padding, which it reads as the beginning of the text."
+        f"{evidence.site.operator} starts its state in the left padding, which it reads as the beginning of the text."
     )
 
 
 def rows_out_of_order(evidence: Evidence) -> Match | str:
-    picks = (OperationKind.INDEX, OperationKind.ROUTING, OperationKind.RECURRENT)
-    reason = c.is_a(evidence, "a selection of rows", *picks)
+    picks = (Kind.INDEX, Kind.ROUTING, Kind.RECURRENT)
+    reason = predicates.is_a(evidence, "a selection of rows", *picks)
     if reason:
         return reason
-    if not c.mates_only(evidence):
+    if not predicates.mates_only(evidence):
         return "padding of the row itself leaks too"
-    recurrent = c.any_kind((evidence.site, *evidence.upstream, *evidence.downstream), OperationKind.RECURRENT)
-    if not recurrent and not c.works_along_batch(evidence):
+    recurrent = predicates.any_kind((evidence.site, *evidence.upstream, *evidence.downstream), Kind.RECURRENT)
+    if not recurrent and not predicates.works_along_batch(evidence):
         return "no rows were sorted for a recurrent layer"
     return Match(
-        f"{evidence.site.operation} hands back rows in the order of their lengths: answers belong to other rows."
+        f"{evidence.site.operator} hands back rows in the order of their lengths: answers belong to other rows."
     )
 
 
 def zero_filled_last_step(evidence: Evidence) -> Match | str:
-    zeros = c.attribute(evidence.site, "zero_output_for_mask") is True
-    if zeros and evidence.site.kind is OperationKind.RECURRENT and not c.keeps_sequence(evidence):
+    zeros = predicates.attribute(evidence.site, "zero_output_for_mask") is True
+    if zeros and evidence.site.kind is Kind.RECURRENT and not predicates.keeps_sequence(evidence):
         return Match(
-            f"{evidence.site.operation} hands out zeros at masked steps, and its last output is one of them in every "
+            f"{evidence.site.operator} hands out zeros at masked steps, and its last output is one of them in every "
             "row that is padded behind."
         )
-    reason = c.is_a(evidence, "an index", OperationKind.INDEX)
+    reason = predicates.is_a(evidence, "an index", Kind.INDEX)
     if reason:
         return reason
-    if c.keeps_sequence(evidence):
+    if predicates.keeps_sequence(evidence):
         return "it picks several positions"
-    if not c.zero_pads(evidence) or c.left_only(evidence):
+    if not predicates.zero_pads(evidence) or predicates.left_only(evidence):
         return "what it reads is not zero at the pads"
-    if not c.number_only(evidence) and not evidence.dead_positions:
+    if not predicates.number_only(evidence) and not evidence.dead_positions:
         return "what stands in the pads matters"
     return Match(
-        f"{evidence.site.operation} takes the last column of a tensor whose pads are filled with zeros: short rows "
+        f"{evidence.site.operator} takes the last column of a tensor whose pads are filled with zeros: short rows "
         "give zeros."
     )
 
 
 def zeroed_not_skipped(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT, OperationKind.SUBGRAPH)
+    reason = predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT, Kind.SUBGRAPH)
     if reason:
         return reason
-    if TwinKind.CONTENT in c.leaking(evidence):
+    if TwinKind.CONTENT in predicates.leaking(evidence):
         return "what stands in the pads matters"
-    zeroed = c.zero_pads(evidence)
-    if not zeroed and not c.number_only(evidence):
+    zeroed = predicates.zero_pads(evidence)
+    if not zeroed and not predicates.number_only(evidence):
         return "what stands in the pads matters"
-    facts = c.sequence_input(evidence)
+    facts = predicates.sequence_input(evidence)
     if not zeroed and (facts is None or not facts.mask_reaches):
         return "nothing masks its input"
     return Match(
-        f"{evidence.site.operation} steps through pads whose input is zeroed, but its biases and its state still move."
+        f"{evidence.site.operator} steps through pads whose input is zeroed, but its biases and its state still move."
     )
 
 
 def bidirectional(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    reason = predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
     if not runs_backward(evidence):
@@ -115,8 +115,8 @@ def bidirectional(evidence: Evidence) -> Match | str:
     if reads_state_only(evidence):
         return "only its final state is used"
     return Match(
-        f"The backward pass of {evidence.site.operation} starts in the padding: the layer is not told the lengths.",
-        c.lost_mask(evidence),
+        f"The backward pass of {evidence.site.operator} starts in the padding: the layer is not told the lengths.",
+        predicates.lost_mask(evidence),
     )
 
 
@@ -124,55 +124,59 @@ def final_state(evidence: Evidence) -> Match | str:
     column = _last_column(evidence)
     if column is not None:
         return Match(
-            f"{evidence.site.operation} takes the last column of {column.operation}, which ran on through the pads.",
+            f"{evidence.site.operator} takes the last column of {column.operator}, which ran on through the pads.",
             RootCause(column, "this layer is not told the lengths"),
         )
-    inside = c.attribute(evidence.site, "applies") == OperationKind.RECURRENT.value
-    reason = None if inside else c.is_a(evidence, "a recurrent layer", OperationKind.RECURRENT)
+    inside = predicates.attribute(evidence.site, "applies") == Kind.RECURRENT.value
+    reason = None if inside else predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
     return Match(
-        f"{evidence.site.operation} runs on through the pads: its last state is the one after the padding, not "
+        f"{evidence.site.operator} runs on through the pads: its last state is the one after the padding, not "
         "after the text.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
     )
 
 
 def reversed_scan(evidence: Evidence) -> Match | str:
     site = evidence.site
-    flips = site.kind in (OperationKind.INDEX, OperationKind.LAYOUT) and _reverses(site)
-    scans = site.kind is OperationKind.SCAN and (runs_backward(evidence) or evidence.spread is Spread.START)
+    flips = site.kind in (Kind.INDEX, Kind.LAYOUT) and _reverses(site)
+    scans = site.kind is Kind.SCAN and (runs_backward(evidence) or evidence.spread is Spread.START)
     if not flips and not scans:
-        return f"{site.operation} does not run from the end"
-    if c.mates_only(evidence):
+        return f"{site.operator} does not run from the end"
+    if predicates.mates_only(evidence):
         return "only other rows change it"
     return Match(
-        f"{site.operation} runs from the end of the padded row, so the pads come before every real position.",
-        c.lost_mask(evidence),
+        f"{site.operator} runs from the end of the padded row, so the pads come before every real position.",
+        predicates.lost_mask(evidence),
     )
 
 
 def loop_without_select(evidence: Evidence) -> Match | str:
-    reason = c.is_a(evidence, "a loop over time", OperationKind.SUBGRAPH, OperationKind.SCAN)
+    reason = predicates.is_a(evidence, "a loop over time", Kind.SUBGRAPH, Kind.SCAN)
     if reason:
         return reason
-    if not c.named(evidence.site, "loop", "scan", "while"):
-        return f"{evidence.site.operation} is not a loop"
-    who = "a mask that belongs to other rows" if c.mates_only(evidence) else "no selection of the old state at pads"
-    return Match(f"{evidence.site.operation} loops over the padded length with {who}.", c.lost_mask(evidence))
+    if not predicates.named(evidence.site, "loop", "scan", "while"):
+        return f"{evidence.site.operator} is not a loop"
+    who = (
+        "a mask that belongs to other rows"
+        if predicates.mates_only(evidence)
+        else "no selection of the old state at pads"
+    )
+    return Match(f"{evidence.site.operator} loops over the padded length with {who}.", predicates.lost_mask(evidence))
 
 
 def further_rounds(evidence: Evidence) -> Match | str:
     """A loop written in Python: the padded run goes round it more often, and the origin reads what it ends with."""
     names = [site.name.rpartition("#")[0] for site in evidence.further]
     again = {name for name in names if name and names.count(name) > 1}
-    last = next((s for s in evidence.further if c.reads(evidence.site, s)), None)
+    last = next((s for s in evidence.further if predicates.reads(evidence.site, s)), None)
     if last is None or last.name.rpartition("#")[0] not in again:
         return "the padded run goes round no loop more often"
     return Match(
-        f"{last.operation} goes on round its loop through the pads, and {evidence.site.operation} reads what it ends "
+        f"{last.operator} goes on round its loop through the pads, and {evidence.site.operator} reads what it ends "
         "with.",
-        c.lost_mask(evidence),
+        predicates.lost_mask(evidence),
         last,
     )
 
@@ -186,16 +190,20 @@ def reads_state_only(evidence: Evidence) -> bool:
 
 def _last_column(evidence: Evidence) -> Site | None:
     """The recurrent layer without lengths whose last column an index takes."""
-    if evidence.site.kind is not OperationKind.INDEX or c.keeps_sequence(evidence) or not c.right_leaks(evidence):
+    if (
+        evidence.site.kind is not Kind.INDEX
+        or predicates.keeps_sequence(evidence)
+        or not predicates.right_leaks(evidence)
+    ):
         return None
-    makers = [s for s in evidence.upstream if s.kind is not OperationKind.LAYOUT and s.operation != "Constant"]
-    return makers[0] if makers and makers[0].kind is OperationKind.RECURRENT else None
+    makers = [s for s in evidence.upstream if s.kind is not Kind.LAYOUT and s.operator != "Constant"]
+    return makers[0] if makers and makers[0].kind is Kind.RECURRENT else None
 
 
 def _unrolled_scan(evidence: Evidence) -> bool:
     """Whether a product with decays computed from column distances stands for a scan."""
     decays = any(f.shape_only and len(f.sequence_axes) == 2 for f in evidence.input_facts)
-    return evidence.site.kind is OperationKind.MATMUL and decays
+    return evidence.site.kind is Kind.MATMUL and decays
 
 
 def has_lengths(evidence: Evidence) -> bool:
@@ -208,13 +216,13 @@ def has_lengths(evidence: Evidence) -> bool:
 
 def runs_backward(evidence: Evidence) -> bool:
     site = evidence.site
-    direction = str(c.attribute(site, "direction") or "").lower()
-    flag = c.attribute(site, "bidirectional", "reverse", "go_backwards")
+    direction = str(predicates.attribute(site, "direction") or "").lower()
+    flag = predicates.attribute(site, "bidirectional", "reverse", "go_backwards")
     if isinstance(direction, str) and any(word in direction for word in BACKWARD):
         return True
     if flag is True or (isinstance(flag, int) and flag == 1):
         return True
-    if c.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
+    if predicates.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
         return True
     if _reads_reversed(evidence):
         return True
@@ -230,12 +238,12 @@ def _reads_reversed(evidence: Evidence) -> bool:
         maker = makers.get(stack.pop())
         if maker is not None and _reverses(maker):
             return True
-        if maker is not None and maker.kind is OperationKind.LAYOUT:
+        if maker is not None and maker.kind is Kind.LAYOUT:
             stack += maker.inputs
     return False
 
 
 def _reverses(site: Site) -> bool:
-    step = c.attribute(site, "steps", "step")
+    step = predicates.attribute(site, "steps", "step")
     values = step if isinstance(step, list | tuple) else (step,)
-    return c.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)
+    return predicates.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)

@@ -6,7 +6,6 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.rules import (
     attention,
     attention_structure,
-    circumstances,
     convolution,
     embedding,
     export,
@@ -15,6 +14,7 @@ from maskcheck.rules import (
     normalization,
     pooling,
     positional,
+    predicates,
     quantization,
     recurrent,
     routing,
@@ -152,7 +152,7 @@ def _tried(evidence: Evidence) -> Diagnosis:
         if isinstance(found, Match):
             chosen = rule(code)
             fix = chosen.mend(evidence.framework)
-            cause = found.root_cause or circumstances.dropped_before(evidence)
+            cause = found.root_cause or predicates.dropped_before(evidence)
             return Diagnosis(chosen, found.message, fix, cause, tuple(considered), found.site or evidence.site)
         considered.append((code, found))
     raise AssertionError(f"{LAST} explains any evidence")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from maskcheck.core.evidence import Evidence
     from maskcheck.core.report import RootCause
-    from maskcheck.core.trace import Site
+    from maskcheck.ir.graph import Site
 
 FRAMEWORKS = ("pytorch", "keras", "onnx")
 """The frameworks every rule says how to mend a leak in."""

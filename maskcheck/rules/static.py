@@ -5,7 +5,7 @@ from __future__ import annotations
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import RootCause
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 
 UNUSED_INPUT = "unused-input"
 NO_LENGTHS = "no-sequence-lens"

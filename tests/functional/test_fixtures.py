@@ -21,7 +21,7 @@ def test_leaky_and_clean_siblings_are_told_apart(name: str, operation: str) -> N
     assert clean.outcome is Outcome.CLEAN
     assert leaky.outcome is Outcome.LEAKY
     errors = [f for f in leaky.findings if f.severity is Severity.ERROR]
-    assert [f.site.operation for f in errors if f.site] == [operation]
+    assert [f.site.operator for f in errors if f.site] == [operation]
     assert errors[0].share == pytest.approx(1.0, abs=0.01)
 
 

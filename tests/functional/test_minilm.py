@@ -39,7 +39,7 @@ def test_dynamic_quantisation_leaks_under_content_length_and_mates(folder: Path)
     assert found.outcome is Outcome.LEAKY
     assert {TwinKind.CONTENT, TwinKind.LENGTH, TwinKind.MATES} <= leaking(found)
     error = next(f for f in found.findings if f.severity is Severity.ERROR)
-    assert error.rule == "MC801" and error.site is not None and error.site.operation == "DynamicQuantizeLinear"
+    assert error.rule == "MC801" and error.site is not None and error.site.operator == "DynamicQuantizeLinear"
     assert error.share is not None and error.share > 0.99
     length = next(row for row in found.passport if row.twin is TwinKind.LENGTH and row.status is Status.LEAKY)
     assert 1e-3 < (length.outputs[0].cosine_change or 0.0) < 0.5

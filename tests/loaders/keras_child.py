@@ -124,7 +124,7 @@ def saved(folder: Path) -> Any:
         "recorded": sorted({lookup, name} ^ set(patched.tensors)) == [],
         "outputs are patched": bool(np.array_equal(model.trace(ids, {name: zeros}).outputs[name], zeros)),
         "patches of nothing": _message(lambda: model.trace(ids, {"nothing": zeros})),
-        "uses": [[u.kind.value, u.operation, u.value] for u in model.uses],
+        "uses": [[u.kind.value, u.operator, u.value] for u in model.uses],
         "weights on pads": float(trace.tensors[softmax.outputs[0]][:, :, :3, 3:].max()),
         "softmax axis": softmax.attributes["axis"],
         "untrusted": _message(lambda: load(folder / "attention", Settings())),
@@ -184,7 +184,7 @@ def tracing(folder: Path) -> Any:
         "recorded": sorted(model.trace(ids, record=["gap#0"]).tensors),
         "weights on pads": float(np.abs(trace.attention["multi_head_attention"][:, :, :3, 3:]).max()),
         "refused": refused,
-        "shared": [s.name for s in shared.trace(twice).sites if s.operation == "Embedding"],
+        "shared": [s.name for s in shared.trace(twice).sites if s.operator == "Embedding"],
         "outputs": sorted(shared.run(twice)),
         "put back": keras.layers.Layer.__call__ is call and keras.Operation.__call__ is operation,
     }

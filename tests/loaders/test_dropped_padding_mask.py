@@ -117,7 +117,7 @@ def test_a_dropped_mask_is_found_at_the_attention_that_lost_it(attention: str, w
     assert found == {f"bert.encoder.layer.{index}.attention.self" for index in without}
     operation, line = ATTENTIONS[attention]
     for site in sites:
-        assert site.operation == operation
+        assert site.operator == operation
         assert site.source is not None
         assert Path(site.source.file).name == "modeling_bert.py"
         assert line in (site.source.text or "")

@@ -53,7 +53,7 @@ for name in NAMES:
     model.export(f"{folder}/{name}", verbose=False)
     for path in (f"{name}.keras", f"{name}.h5", name):
         report = maskcheck.audit(f"{folder}/{path}", trust=True, samples=2).model
-        errors = [(f.rule, f.site.operation if f.site else None) for f in report.findings if f.severity == "error"]
+        errors = [(f.rule, f.site.operator if f.site else None) for f in report.findings if f.severity == "error"]
         found[path] = [report.outcome.value, errors]
 print("RESULT" + json.dumps(found))
 """
@@ -95,7 +95,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     child(EXPORT, folder, KERAS_BACKEND="torch")
     for name in WANTED:
         report = maskcheck.audit(folder / f"{name}.onnx", samples=2).model
-        errors = [(f.rule, f.site.operation if f.site else None) for f in report.findings if f.severity == "error"]
+        errors = [(f.rule, f.site.operator if f.site else None) for f in report.findings if f.severity == "error"]
         result[f"{name}.onnx"] = [report.outcome.value, errors]
     return result
 

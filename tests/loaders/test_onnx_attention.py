@@ -11,7 +11,8 @@ import onnx
 import pytest
 
 from maskcheck.core.model import StaticFact, UseKind
-from maskcheck.core.trace import OperationKind, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.onnx.model import OnnxModel
 from tests.loaders.onnx_builder import BOOL, FLOAT, HALF, INT32, INT64, build, node, opened, random
 
@@ -266,9 +267,9 @@ class TestWhatIsSaidOfThem:
     def test_a_mask(self, tmp_path: Path) -> None:
         model = self.model(tmp_path, PREFIX)
         use = next(use for use in model.uses if use.input == "m")
-        assert (use.kind, use.value, use.operation) == (UseKind.MASK, 2, "com.microsoft.Attention")
+        assert (use.kind, use.value, use.operator) == (UseKind.MASK, 2, "com.microsoft.Attention")
         site = model.sites[0]
-        assert site.kind is OperationKind.ATTENTION
+        assert site.kind is Kind.ATTENTION
         assert site.attributes["has_mask"]
         assert site.attributes["mask_filter_value"] == -10000.0
         assert site.attributes["unidirectional"] is False

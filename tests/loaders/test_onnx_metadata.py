@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind, Site, SourceLine
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.onnx.metadata import module_of_name, provenance, source_line
 from maskcheck.loaders.onnx.model import OnnxModel, load
 from tests.loaders.onnx_builder import FLOAT, build, node, opened
@@ -139,7 +141,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, OnnxModel]:
 
 
 def softmaxes(model: OnnxModel) -> list[Site]:
-    return [site for site in model.sites if site.kind is OperationKind.SOFTMAX]
+    return [site for site in model.sites if site.kind is Kind.SOFTMAX]
 
 
 def test_a_dynamo_export_leads_to_the_line(exported: dict[bool, OnnxModel]) -> None:

@@ -11,9 +11,9 @@ import pytest
 from onnx import defs, helper
 
 from maskcheck.core.model import InputUse, UseKind
-from maskcheck.core.trace import OperationKind as Kind
-from maskcheck.core.trace import Site
-from maskcheck.loaders.onnx.kinds import CONTRIB, STANDARD
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.loaders.onnx.operations import CONTRIB, STANDARD
 from tests.loaders.onnx_builder import BOOL, FLOAT, INT32, INT64, build, encoder, node, opened, random
 
 
@@ -23,9 +23,9 @@ def test_every_standard_operator_has_a_kind() -> None:
 
 
 def test_no_operator_has_two_kinds() -> None:
-    from maskcheck.loaders.onnx import kinds
+    from maskcheck.loaders.onnx import operations
 
-    for source, table in ((kinds._BY_KIND, STANDARD), (kinds._CONTRIB, CONTRIB)):
+    for source, table in ((operations._STANDARD, STANDARD), (operations._CONTRIB, CONTRIB)):
         assert sum(len(names.split()) for names in source.values()) == len(table)
 
 
@@ -44,7 +44,7 @@ def test_no_operator_has_two_kinds() -> None:
     ],
 )
 def test_microsofts_operators(operation: str, kind: Kind) -> None:
-    assert CONTRIB[operation] is kind
+    assert CONTRIB[operation].kind is kind
 
 
 class Built:
@@ -114,14 +114,14 @@ class TestAttributes(Built):
     @pytest.mark.parametrize("lengths", [True, False])
     def test_a_recurrent_operator(self, lengths: bool) -> None:
         model = recurrent(lengths="lengths" if lengths else "", direction="reverse")
-        site = next(s for s in opened(model, self.folder).sites if s.operation == "LSTM")
+        site = next(s for s in opened(model, self.folder).sites if s.operator == "LSTM")
         assert site.kind is Kind.RECURRENT
         wanted = {"direction": "reverse", "hidden_size": 4, "has_sequence_lens": lengths}
         assert wanted.items() <= site.attributes.items()
 
     def test_the_fill_of_a_selection(self) -> None:
         sites = opened(encoder(fill=-30000.0), self.folder).sites
-        assert next(s for s in sites if s.operation == "Where").attributes["fill"] == -30000.0
+        assert next(s for s in sites if s.operator == "Where").attributes["fill"] == -30000.0
 
     def test_a_fill_that_is_expanded_first(self) -> None:
         nodes = [

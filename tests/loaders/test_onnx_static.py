@@ -12,7 +12,7 @@ import pytest
 
 from maskcheck.core.model import StaticFact
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.onnx.hints import read_hints
 from maskcheck.loaders.onnx.model import load
 from tests.loaders.onnx_builder import (
@@ -136,8 +136,8 @@ class TestQuantised:
         model = load(target, Settings())
         trace = model.trace(encoder_feeds())
         kinds = {site.kind for site in trace.sites}
-        assert {OperationKind.QUANTIZE, OperationKind.MATMUL, OperationKind.EMBEDDING} <= kinds
-        dynamic = [site.name for site in trace.sites if site.kind is OperationKind.QUANTIZE]
+        assert {Kind.QUANTIZE, Kind.MATMUL, Kind.EMBEDDING} <= kinds
+        dynamic = [site.name for site in trace.sites if site.kind is Kind.QUANTIZE]
         assert [f.site for f in model.info.static if f.kind == "dynamic-quantization"] == dynamic
         assert ("ids", 50) in {(use.input, use.value) for use in model.uses}
         for name, value in model.run(encoder_feeds()).items():
@@ -147,7 +147,7 @@ class TestQuantised:
         nodes = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"])]
         weights = {"s": np.array(0.1, np.float32), "z": np.array(0, np.int8)}
         model = opened(build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], weights), tmp_path)
-        assert model.sites[0].kind is OperationKind.STATIC_QUANTIZE
+        assert model.sites[0].kind is Kind.STATIC_QUANTIZE
         assert model.trace({"x": random(4)}).tensors["q"].dtype == np.int8
         assert not model.info.static
 

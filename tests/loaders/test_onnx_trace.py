@@ -10,8 +10,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.trace import OperationKind
-from maskcheck.loaders.onnx import pool
+from maskcheck.ir.operation import Kind
+from maskcheck.loaders.onnx import sessions
 from tests.loaders.onnx_builder import (
     BOOL,
     FLOAT,
@@ -225,7 +225,7 @@ class TestDependence:
         trace = model.trace({"x": random(3)})
         assert not trace.constants & {"noise", "y"}
         assert "noise" in trace.tensors
-        assert model.sites[0].kind is OperationKind.RANDOM
+        assert model.sites[0].kind is Kind.RANDOM
 
 
 class TestOptionalInputs:
@@ -269,11 +269,11 @@ class TestSubgraphs:
         nodes = [node("Mul", ["x", "x"], ["h"]), node("If", ["choice"], ["y"], name="choose", **branches)]
         model = opened(build(nodes, [("x", FLOAT, ["n"]), ("choice", BOOL, [])], [("y", FLOAT, None)]), tmp_path)
         site = model.sites[1]
-        assert (site.kind, site.inputs) == (OperationKind.SUBGRAPH, ("choice", "h"))
+        assert (site.kind, site.inputs) == (Kind.SUBGRAPH, ("choice", "h"))
         feeds = {"x": random(3), "choice": np.array(True)}
         trace = model.trace(feeds, {"h": np.zeros(3, np.float32)})
         np.testing.assert_array_equal(trace.outputs["y"], np.ones(3))
-        assert {use.operation for use in model.uses if use.input == "choice"} == {"If"}
+        assert {use.operator for use in model.uses if use.input == "choice"} == {"If"}
 
     def test_a_loop_over_time_is_a_scan(self, tmp_path: Path) -> None:
         body = helper.make_graph(
@@ -286,7 +286,7 @@ class TestSubgraphs:
         outputs = [("last", FLOAT, [4]), ("y", FLOAT, ["t", 4])]
         model = build(nodes, [("x", FLOAT, ["t", 4])], outputs, {"start": np.zeros(4, np.float32)})
         session = opened(model, tmp_path)
-        assert session.sites[0].kind is OperationKind.SCAN
+        assert session.sites[0].kind is Kind.SCAN
         x = random(5, 4)
         np.testing.assert_allclose(session.trace({"x": x}).outputs["y"], np.cumsum(x, axis=0), atol=1e-5)
 
@@ -304,7 +304,7 @@ class TestSubgraphs:
         nodes = [node("Loop", ["count", "", "x"], ["y"], body=body)]
         model = opened(build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], {"count": np.array(3)}), tmp_path)
         assert model.sites[0].inputs == ("count", "x")
-        assert model.sites[0].kind is OperationKind.SCAN
+        assert model.sites[0].kind is Kind.SCAN
         x = random(4)
         trace = model.trace({"x": x}, {"x": x * 0 + 1})
         np.testing.assert_array_equal(trace.outputs["y"], np.full(4, 4))
@@ -315,8 +315,8 @@ class TestSubgraphs:
         nodes = [node("Twice", ["x"], ["h"], domain="local"), node("Neg", ["h"], ["y"])]
         model = build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], functions=[function], domains=["local"])
         session = opened(model, tmp_path)
-        assert session.sites[0].kind is OperationKind.SUBGRAPH
-        assert session.sites[0].operation == "local.Twice"
+        assert session.sites[0].kind is Kind.SUBGRAPH
+        assert session.sites[0].operator == "local.Twice"
         trace = session.trace({"x": np.ones(2)}, {"h": np.full(2, 5, np.float32)})
         assert trace.tensors["h"].tolist() == [2, 2]
         assert trace.outputs["y"].tolist() == [-5, -5]
@@ -331,7 +331,7 @@ class TestSessions:
         assert model._sessions.alive == (False, 1)
         for key in ("x", "scores", "weights"):
             model.trace(encoder_feeds(), {key: plain.tensors[key]})
-        assert model._sessions.alive == (False, pool._KEPT_BIG)
+        assert model._sessions.alive == (False, sessions._KEPT_BIG)
         model.run(encoder_feeds())
         assert model._sessions.alive == (True, 0)
 
@@ -341,7 +341,7 @@ class TestSessions:
         assert model._sessions.alive == (True, 1)
         for key in plain.tensors.keys() - plain.constants:
             model.trace(encoder_feeds(), {key: plain.tensors[key]})
-        assert model._sessions.alive == (True, pool._KEPT)
+        assert model._sessions.alive == (True, sessions._KEPT)
 
     def test_the_same_patches_share_a_session(self, tmp_path: Path) -> None:
         model = opened(encoder(), tmp_path)

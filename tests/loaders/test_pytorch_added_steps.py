@@ -73,7 +73,7 @@ def audit(layer: Callable[[Tensor], Tensor], sound: bool) -> maskcheck.Report:
 @pytest.mark.parametrize("layer", PLACES, ids=lambda layer: layer.__name__)
 def test_the_place_is_where_they_are_read(layer: Callable[[Tensor], Tensor]) -> None:
     report = audit(layer, sound=False).model
-    found = [(f.site.operation, f.rule) for f in report.findings if f.severity is Severity.ERROR and f.site is not None]
+    found = [(f.site.operator, f.rule) for f in report.findings if f.severity is Severity.ERROR and f.site is not None]
     assert report.outcome is Outcome.LEAKY
     assert found == [PLACES[layer]]
 

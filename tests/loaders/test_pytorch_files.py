@@ -231,7 +231,7 @@ def test_torchscript_needs_trust(tmp_path: Path) -> None:
     report = audit_model(str(path), Settings(trust=True))
     assert (report.outcome.value, report.format) == ("leaky", "torchscript")
     assert report.findings[0].site is not None
-    assert report.findings[0].site.operation == "aten.mean"
+    assert report.findings[0].site.operator == "aten.mean"
 
 
 def test_damaged_files_are_errors(tmp_path: Path, archive: Path) -> None:

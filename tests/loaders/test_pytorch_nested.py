@@ -62,7 +62,7 @@ def test_both_lengths_are_tried(words: bool, sentences: bool, where: set[str]) -
     report = audit(Documents(words, sentences), {"documents": documents})
     assert leaky_domains(report) == where
     assert report.outcome is (Outcome.LEAKY if where else Outcome.CLEAN)
-    named = {f.site.operation for f in report.findings if f.site is not None and TwinKind.LENGTH in f.twins}
+    named = {f.site.operator for f in report.findings if f.site is not None and TwinKind.LENGTH in f.twins}
     assert named == ({"aten.mean"} if where else set())
 
 

@@ -13,7 +13,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn
 
 from maskcheck.core.errors import RunError
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.pytorch.model import TorchModel
 
 
@@ -45,7 +47,7 @@ def test_sites_know_module_class_and_line() -> None:
     opened = TorchModel(nn.Sequential(nn.Tanh(), Head()), (frames(),))
     trace = opened.trace({"input": array(2, 5, 4)})
     linear, softmax = site(trace, "linear"), site(trace, "softmax")
-    assert (linear.module, linear.module_class, linear.kind) == ("1.project", "Linear", OperationKind.MATMUL)
+    assert (linear.module, linear.module_class, linear.kind) == ("1.project", "Linear", Kind.MATMUL)
     assert (softmax.module, softmax.module_class, softmax.attributes["axis"]) == ("1", "Head", -1)
     assert softmax.source is not None
     assert softmax.source.file == __file__
@@ -66,13 +68,13 @@ def test_keys_align_when_control_flow_differs() -> None:
     opened = model(steps, frames())
     short, long = (opened.trace({"x": array(2, n, 4)}) for n in (5, 7))
     shared = set(short.tensors) & set(long.tensors)
-    tanh = [s for s in short.sites if s.operation == "aten.tanh"]
+    tanh = [s for s in short.sites if s.operator == "aten.tanh"]
     assert len(tanh) == 5
     assert {s.name for s in tanh} <= shared
     # The addition before the loop exists in one run only and does not shift those inside it.
-    inside = {s.name for s in short.sites if s.operation == "aten.add"}
+    inside = {s.name for s in short.sites if s.operator == "aten.add"}
     assert inside <= {s.name for s in long.sites}
-    assert len([s for s in long.sites if s.operation == "aten.add"]) == 8
+    assert len([s for s in long.sites if s.operator == "aten.add"]) == 8
 
 
 def test_a_write_through_a_view_reaches_the_whole() -> None:
@@ -85,7 +87,7 @@ def test_a_write_through_a_view_reaches_the_whole() -> None:
     makers = {key: s for s in trace.sites for key in s.outputs}
     product = site(trace, "mul")
     assembled = makers[product.inputs[0]]
-    assert assembled.kind is OperationKind.CONCATENATE
+    assert assembled.kind is Kind.CONCATENATE
     assert assembled.outputs[0] not in trace.shape_only
     assert np.array_equal(trace.tensors[assembled.outputs[0]][:, 0], array(2, 5, 4)[:, 1])
     assert not trace.tensors[site(trace, "zeros_like").outputs[0]].any(), "what stood there before the write is kept"
@@ -100,7 +102,7 @@ def test_in_place_operators_make_new_versions() -> None:
 
     x = array(2, 5, 4)
     trace = model(change, frames()).trace({"x": x})
-    added = [s for s in trace.sites if s.operation == "aten.add"]
+    added = [s for s in trace.sites if s.operator == "aten.add"]
     product = site(trace, "mul").outputs[0]
     assert [s.inputs[0] for s in added] == [product, product, added[1].outputs[0]]
     assert np.allclose(trace.tensors[site(trace, "mul").outputs[0]], x * 2)
@@ -192,7 +194,7 @@ def test_fused_attention_keeps_its_weights(causal: bool) -> None:
     trace = opened.trace({"x": array(2, 5, 4), "mask": mask})
     fused = site(trace, "scaled_dot")
     weights = trace.attention[fused.name]
-    assert fused.kind is OperationKind.ATTENTION
+    assert fused.kind is Kind.ATTENTION
     assert fused.attributes["has_mask"] is not causal
     assert weights.shape == (2, 1, 5, 5)
     assert np.allclose(weights @ array(2, 5, 4)[:, None], trace.outputs["output"], atol=1e-5)
@@ -216,7 +218,7 @@ def test_recurrent_networks_are_one_site(kind: type[nn.RNNBase], packed: bool) -
 
     opened = TorchModel(Network(), (frames(), torch.tensor([5, 3])))
     trace = opened.trace({"x": array(2, 5, 4), "lengths": np.array([3, 5])})
-    found = [s for s in trace.sites if s.kind is OperationKind.RECURRENT]
+    found = [s for s in trace.sites if s.kind is Kind.RECURRENT]
     assert len(found) == 1
     assert found[0].attributes["direction"] == "bidirectional"
     assert found[0].attributes["has_sequence_lens"] is packed
@@ -236,9 +238,9 @@ def test_repeated_calls_of_one_module_are_told_apart() -> None:
             return x
 
     trace = TorchModel(Shared(), (frames(),)).trace({"x": array(2, 5, 4)})
-    names = [s.name for s in trace.sites if s.operation == "aten.linear"]
+    names = [s.name for s in trace.sites if s.operator == "aten.linear"]
     assert len(set(names)) == 3
-    assert {s.module for s in trace.sites if s.operation == "aten.linear"} == {"layer"}
+    assert {s.module for s in trace.sites if s.operator == "aten.linear"} == {"layer"}
 
 
 def test_nothing_stays_behind() -> None:

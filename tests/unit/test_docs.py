@@ -43,6 +43,13 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     assert not [t for t in targets if t and not t.startswith(made_by_the_site) and not (page.parent / t).exists()]
 
 
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:maskcheck|tests|docs)/[^`<>*]*)`", text)
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
 def test_every_decision_is_dated_and_listed_under_its_number() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"^\| (\d{4}) \| \[(.+)\]\((.+)\) \| (.+) \|$", (folder / "index.md").read_text(), re.MULTILINE)

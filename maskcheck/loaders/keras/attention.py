@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from maskcheck.core.model import Array
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.journey import Passage
+from maskcheck.loaders.keras.journey import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, put_masks, read
 
 _FLAG = "return_attention_scores"
 
 
-def weights_of(passage: Passage, function: Function) -> Array | None:
+def weights_of(layer_call: LayerCall, function: Function) -> Array | None:
     """Weights ``(batch, heads, queries, keys)`` of a call that is about to happen.
 
     ``None`` where the layer does not give any. The layer may take masks off the tensors it reads; they are put back.
     """
     try:
-        result = function(*passage.args, **{**passage.kwargs, _FLAG: True})
+        result = function(*layer_call.args, **{**layer_call.kwargs, _FLAG: True})
     except (TypeError, ValueError, NotImplementedError):
         return None
     finally:
-        put_masks(passage.data, passage.beside)
+        put_masks(layer_call.data, layer_call.beside)
     scores = result[1] if isinstance(result, tuple | list) and len(result) > 1 else None
     if not is_tensor(scores):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maskcheck.loaders.keras.kinds import layer_kind
+from maskcheck.loaders.keras.operations import layer_operation
 
 _NAMES = (
     *("axis", "axes", "units", "filters", "kernel_size", "strides", "pool_size", "padding", "dilation_rate", "groups"),
@@ -30,7 +30,7 @@ def layer_attributes(layer: Any) -> dict[str, Any]:
     found = {name: plain for name in _NAMES if (plain := _plain(getattr(layer, name, None))) is not None}
     name = type(layer).__name__
     if name == "TimeDistributed":
-        found["applies"] = layer_kind(layer.layer).value
+        found["applies"] = layer_operation(layer.layer).kind.value
     if name.startswith("Global") and "Pooling" in name:
         rank = int(name[-2])
         first = getattr(layer, "data_format", "channels_last") == "channels_first"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from maskcheck.core.trace import SourceLine
+from maskcheck.ir.source import SourceLine
 
 _FRAMEWORKS = ("keras", "tensorflow", "torch", "jax", "optree", "wrapt")
 _OWN = str(Path(__file__).parents[2])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import MaskFate, MaskStep, StaticFact
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.kinds import SIZES
+from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
 
 DROPPED = "mask-dropped"
@@ -21,7 +21,7 @@ _LACKS = "one of its inputs carries no mask"
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class LayerCall:
     """One layer call before it happens. ``masks`` holds for each tensor of ``data`` the mask that came beside it, or
     ``None``; ``given`` are masks passed as arguments, by hand or by a functional model.
 
@@ -75,7 +75,7 @@ class _Entry:
     widened: bool = False
 
 
-class Diary:
+class MaskJourneyRecorder:
     """Steps in the order of the calls. Operators appear only where they lose a mask."""
 
     def __init__(self) -> None:
@@ -93,13 +93,13 @@ class Diary:
         lost = [StaticFact(kinds[e.step.fate], e.place, e.step.detail) for e in settled if e.step.fate in kinds]
         return (*lost, *(StaticFact(DROPPED, e.place, e.step.detail) for e in settled if e.widened))
 
-    def take(self, other: Diary) -> None:
-        """Become a copy of another diary."""
+    def take(self, other: MaskJourneyRecorder) -> None:
+        """Become a copy of another recorder."""
         self._entries, self._masked = list(other._entries), set(other._masked)
 
-    def meet(self, passage: Passage) -> None:
+    def meet(self, layer_call: LayerCall) -> None:
         """Note which tensors come to a call with a mask, before the call can take it off."""
-        self._masked |= {identity(t) for t in passage.masked}
+        self._masked |= {identity(t) for t in layer_call.masked}
 
     def _settled(self, entry: _Entry) -> _Entry:
         """A result that reaches a reader with a mask has one: functional models hand some masks over as arguments."""
@@ -114,23 +114,23 @@ class Diary:
         return len(self._entries)
 
     def layer(
-        self, passage: Passage, site: str, result: Any, values: Sequence[Any], function: Function, depth: int
+        self, layer_call: LayerCall, site: str, result: Any, values: Sequence[Any], function: Function, depth: int
     ) -> None:
         """Enter a call that is one site; ``values`` are the tensors of ``result`` as its readers get them."""
-        fate = _fate(passage, result)
-        if fate is MaskFate.PASSED and _mixes(passage, result, function):
+        fate = _fate(layer_call, result)
+        if fate is MaskFate.PASSED and _mixes(layer_call, result, function):
             fate = MaskFate.IGNORED
         outputs = tuple(identity(t) for t in values)
-        widened = passage.partly and _widens(passage)
-        step = _step(passage, site, fate, result, depth)
+        widened = layer_call.partly and _widens(layer_call)
+        step = _step(layer_call, site, fate, result, depth)
         if widened:
             step = replace(
-                step, detail=f"{_who(passage, site)} hands on a mask in which pads are real, because {_LACKS}"
+                step, detail=f"{_who(layer_call, site)} hands on a mask in which pads are real, because {_LACKS}"
             )
         self._entries.append(_Entry(step, site, outputs, widened=widened))
 
     def enclosing(
-        self, mark: int, passage: Passage, path: str, maker: str, result: Any, function: Function, depth: int
+        self, mark: int, layer_call: LayerCall, path: str, maker: str, result: Any, function: Function, depth: int
     ) -> None:
         """Enter a call that was looked into, before what happened inside; ``maker`` is the site that made the result.
 
@@ -138,90 +138,90 @@ class Diary:
         model inside a model only routes masks, so what is lost in there counts, and so does a mask that was made inside
         and never came out.
         """
-        fate = _fate(passage, result)
-        if fate is MaskFate.PASSED and _mixes(passage, result, function):
+        fate = _fate(layer_call, result)
+        if fate is MaskFate.PASSED and _mixes(layer_call, result, function):
             fate = MaskFate.IGNORED
         place = path if fate is MaskFate.IGNORED else maker
         inside = self._entries[mark:]
-        model = isinstance(passage.layer, import_module("keras").Model)
-        if not model and (passage.used or fate not in (MaskFate.DROPPED, MaskFate.NONE)):
+        model = isinstance(layer_call.layer, import_module("keras").Model)
+        if not model and (layer_call.used or fate not in (MaskFate.DROPPED, MaskFate.NONE)):
             inside = [e for e in inside if not e.raw]
         outputs = tuple(identity(t) for t in tensors_in(result))
-        self._entries[mark:] = [_Entry(_step(passage, path, fate, result, depth), place, outputs), *inside]
+        self._entries[mark:] = [_Entry(_step(layer_call, path, fate, result, depth), place, outputs), *inside]
 
     def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
         """Enter an operator that took a masked sequence and left one without a mask."""
         masked = next((t for t in operands if mask_of(t) is not None), None)
-        if masked is None or not values or site.operation in SIZES or mask_of(values[0]) is not None:
+        if masked is None or not values or site.operator in SIZES or mask_of(values[0]) is not None:
             return
         shape = tuple(values[0].shape)
         owner = f" in {site.module}" if site.module else ""
-        detail = f"the operation {site.operation}{owner} drops the mask, and Keras does not warn of that"
-        step = MaskStep(
-            site.name, site.name, site.operation, MaskFate.DROPPED, True, False, False, detail, shape, depth
-        )
+        detail = f"the operation {site.operator}{owner} drops the mask, and Keras does not warn of that"
+        step = MaskStep(site.name, site.name, site.operator, MaskFate.DROPPED, True, False, False, detail, shape, depth)
         self._entries.append(_Entry(step, site.name, raw=True))
 
 
-def _fate(passage: Passage, result: Any) -> MaskFate:
+def _fate(layer_call: LayerCall, result: Any) -> MaskFate:
     outputs = list(tensors_in(result))
     out = any(mask_of(t) is not None for t in outputs)
-    if not passage.arrived:
+    if not layer_call.arrived:
         return MaskFate.MADE if out else MaskFate.NONE
     if out:
-        return MaskFate.USED if passage.used else MaskFate.PASSED
-    return MaskFate.CONSUMED if passage.used else MaskFate.DROPPED
+        return MaskFate.USED if layer_call.used else MaskFate.PASSED
+    return MaskFate.CONSUMED if layer_call.used else MaskFate.DROPPED
 
 
-def _step(passage: Passage, path: str, fate: MaskFate, result: Any, depth: int) -> MaskStep:
-    layer = passage.layer
+def _step(layer_call: LayerCall, path: str, fate: MaskFate, result: Any, depth: int) -> MaskStep:
+    layer = layer_call.layer
     shape = next((tuple(t.shape) for t in tensors_in(result)), ())
-    warned = bool(passage.masks) and not layer.supports_masking
+    warned = bool(layer_call.masks) and not layer.supports_masking
     operation = type(layer).__name__
-    detail = _detail(passage, path, fate, warned)
-    return MaskStep(path, layer.name, operation, fate, passage.arrived, passage.partly, warned, detail, shape, depth)
+    detail = _detail(layer_call, path, fate, warned)
+    return MaskStep(
+        path, layer.name, operation, fate, layer_call.arrived, layer_call.partly, warned, detail, shape, depth
+    )
 
 
-def _detail(passage: Passage, path: str, fate: MaskFate, warned: bool) -> str:
-    who = _who(passage, path)
+def _detail(layer_call: LayerCall, path: str, fate: MaskFate, warned: bool) -> str:
+    who = _who(layer_call, path)
     if fate is MaskFate.IGNORED:
         return f"{who} passes the mask on but works across positions without it"
     if fate is not MaskFate.DROPPED:
-        remarks = [_LACKS] if passage.partly else []
-        remarks += ["takes the mask off its input, so other readers get none"] if passage.taken_off else []
+        remarks = [_LACKS] if layer_call.partly else []
+        remarks += ["takes the mask off its input, so other readers get none"] if layer_call.taken_off else []
         return "; ".join(remarks)
     if warned:
         return f"{who} does not support masking and drops the mask (Keras warns of it)"
-    if passage.partly:
+    if layer_call.partly:
         return f"{who} drops the mask without a warning, because one of its inputs carries none"
     return f"{who} drops the mask without a warning"
 
 
-def _who(passage: Passage, path: str) -> str:
-    return f"{path} ({type(passage.layer).__name__})"
+def _who(layer_call: LayerCall, path: str) -> str:
+    return f"{path} ({type(layer_call.layer).__name__})"
 
 
-def _widens(passage: Passage) -> bool:
+def _widens(layer_call: LayerCall) -> bool:
     """Whether the layer makes a mask that calls steps real which every mask beside its inputs calls padding."""
-    hidden = [None if m is None else read(m) & False for m in passage.beside]
+    hidden = [None if m is None else read(m) & False for m in layer_call.beside]
     try:
-        made = passage.layer.compute_mask(list(passage.data), hidden)
+        made = layer_call.layer.compute_mask(list(layer_call.data), hidden)
     except Exception:  # whatever a layer of somebody's own may say to masks it did not make
         return False
     return any(bool(np.any(read(m))) for m in tensors_in(made))
 
 
-def _mixes(passage: Passage, result: Any, function: Function) -> bool:
+def _mixes(layer_call: LayerCall, result: Any, function: Function) -> bool:
     """Whether a change of the last position of the input reaches other positions of the result."""
-    outputs, masks = list(tensors_in(result)), passage.masks
+    outputs, masks = list(tensors_in(result)), layer_call.masks
     length = masks[0].shape[1] if masks and len(masks[0].shape) > 1 else 0
     if not length or not outputs or len(outputs[0].shape) < 2 or outputs[0].shape[1] != length:
         return False
-    changed = [_moved(t, length) for t in passage.data]
-    if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(passage.kwargs)):
+    changed = [_moved(t, length) for t in layer_call.data]
+    if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(layer_call.kwargs)):
         return False
     try:
-        again = function(*pack_like(passage.args, changed), **passage.kwargs)
+        again = function(*pack_like(layer_call.args, changed), **layer_call.kwargs)
     except Exception:  # a layer may refuse any second call; then nothing is known
         return False
     before, after = read(outputs[0]), read(next(tensors_in(again)))

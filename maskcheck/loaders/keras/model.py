@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ import numpy as np
 from maskcheck.core.errors import LoadError, RunError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind, Site, Trace
+from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Operation
 from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.custom import custom_objects, operations
 from maskcheck.loaders.keras.files import read_config, readable, readable_weights
 from maskcheck.loaders.keras.hooks import watching
-from maskcheck.loaders.keras.journey import Diary
+from maskcheck.loaders.keras.journey import MaskJourneyRecorder
 from maskcheck.loaders.keras.precision import recast
 from maskcheck.loaders.keras.recorder import Recorder
 from maskcheck.loaders.keras.safety import foreign_objects, refuse
@@ -114,8 +117,8 @@ class KerasModel:
         self._seeds = [(v, np.array(read(v.value))) for v in model.variables if id(v) not in weights]
         self._signature = signature_of(model)
         self._names: dict[str, str] = {}
-        diary, uses = Diary(), Uses()
-        self._outputs = self._look(diary, uses)
+        journey, uses = MaskJourneyRecorder(), Uses()
+        self._outputs = self._look(journey, uses)
         self._uses = uses.found
         size = sum(int(np.prod(w.shape)) * 4 for w in model.weights)
         self._info = ModelInfo(
@@ -125,9 +128,9 @@ class KerasModel:
             framework="keras",
             versions=backend.versions(),
             precision=str(model.compute_dtype or "float32"),
-            static=diary.facts(),
+            static=journey.facts(),
             size_bytes=size,
-            journey=diary.steps,
+            journey=journey.steps,
         )
 
     @property
@@ -167,15 +170,15 @@ class KerasModel:
         result = self._recorded(recorder, self._fed(feeds))
         outputs = self._by_name(result)
         self._name_outputs(recorder, result, outputs)
-        ledger = recorder.ledger
-        sites = [self._renamed(site) for site in ledger.sites]
-        tensors = {self._names.get(key, key): value for key, value in ledger.tensors.items()}
+        builder = recorder.builder
+        sites = [self._renamed(site) for site in builder.sites]
+        tensors = {self._names.get(key, key): value for key, value in builder.tensors.items()}
         sites += self._handed_through(recorder, result, outputs)
         return Trace(
             tuple(sites),
             {**outputs, **tensors},
             outputs,
-            frozenset(self._names.get(key, key) for key in ledger.shape_only),
+            frozenset(self._names.get(key, key) for key in builder.shape_only),
             attention=recorder.attention,
         )
 
@@ -254,7 +257,7 @@ class KerasModel:
             return
         inputs = {spec.name for spec in self.inputs}
         for name, tensor in zip(outputs, (t for t in leaves(result) if _is_tensor(t)), strict=True):
-            key = recorder.ledger.key(tensor)
+            key = recorder.builder.key(tensor)
             if key is not None and key not in inputs and key not in self._names:
                 self._names[key] = name
 
@@ -262,34 +265,30 @@ class KerasModel:
         def names(keys: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(self._names.get(key, key) for key in keys)
 
-        return Site(
-            site.name,
-            site.operation,
-            site.kind,
-            names(site.inputs),
-            names(site.outputs),
-            site.module,
-            site.module_class,
-            site.source,
-            site.attributes,
-        )
+        return replace(site, inputs=names(site.inputs), outputs=names(site.outputs))
 
     def _handed_through(self, recorder: Recorder, result: Any, outputs: Mapping[str, Array]) -> Iterator[Site]:
         """Outputs that are inputs, or the same tensor as another output."""
         made = set(self._names.values())
         for name, tensor in zip(outputs, (t for t in leaves(result) if _is_tensor(t)), strict=True):
-            key = recorder.ledger.key(tensor)
+            key = recorder.builder.key(tensor)
             if name not in made and key is not None:
-                yield Site(f"output {name}", "Identity", OperationKind.LAYOUT, (self._names.get(key, key),), (name,))
+                yield Site(
+                    name=f"output {name}",
+                    operator="Identity",
+                    operation=Operation.IDENTITY,
+                    inputs=(self._names.get(key, key),),
+                    outputs=(name,),
+                )
 
     # ------------------------------------------------------------------ the first look
 
-    def _look(self, diary: Diary, uses: Uses) -> tuple[TensorSpec, ...]:
+    def _look(self, journey: MaskJourneyRecorder, uses: Uses) -> tuple[TensorSpec, ...]:
         """Run once at the first length that works, and learn outputs, uses and the way of the masks."""
         failure: RunError | None = None
         for length in _LENGTHS if any(None in (s.shape or ()) for s in self.inputs) else _LENGTHS[:1]:
-            diary_, uses_ = Diary(), Uses()
-            recorder = Recorder({}, (), diary=diary_, uses=uses_)
+            diary_, uses_ = MaskJourneyRecorder(), Uses()
+            recorder = Recorder({}, (), journey=diary_, uses=uses_)
             feeds = {s.name: _sample(s, length) for s in self.inputs}
             try:
                 self._called(self._fed(feeds))  # layers that are built by their first call build now
@@ -297,7 +296,7 @@ class KerasModel:
             except RunError as error:
                 failure = failure or error
                 continue
-            diary.take(diary_)
+            journey.take(diary_)
             uses.take(uses_)
             outputs = self._by_name(result)
             self._name_outputs(recorder, result, outputs)

@@ -10,22 +10,23 @@ from importlib import import_module
 from typing import Any
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.keras.attention import weights_of
 from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes, split_arguments
 from maskcheck.loaders.keras.frames import user_line
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.journey import Diary, Passage
-from maskcheck.loaders.keras.kinds import layer_kind, operator_kind
-from maskcheck.loaders.keras.ledger import Call, Ledger
+from maskcheck.loaders.keras.journey import LayerCall, MaskJourneyRecorder
+from maskcheck.loaders.keras.operations import layer_operation, operator_operation
 from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
+from maskcheck.loaders.keras.trace_builder import PendingSite, TraceBuilder
 from maskcheck.loaders.keras.uses import Uses
 
 
 class Recorder:
     """A ``hooks.Watcher``. Layers of Keras itself are one site each; models and layers of others are looked into.
 
-    ``diary`` and ``uses`` are kept where they are given; ``attention`` says whether attention weights are recomputed.
+    ``journey`` and ``uses`` are kept where they are given; ``attention`` says whether attention weights are recomputed.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class Recorder:
         patches: Mapping[str, Array],
         wanted: Collection[str] | None,
         *,
-        diary: Diary | None = None,
+        journey: MaskJourneyRecorder | None = None,
         uses: Uses | None = None,
         attention: bool = False,
     ) -> None:
-        self.ledger = Ledger(patches, wanted)
+        self.builder = TraceBuilder(patches, wanted)
         self.attention: dict[str, Array] = {}
-        self._diary = diary
+        self._journey = journey
         self._uses = uses
         self._weights = attention
         self._path: list[tuple[str, str]] = []
@@ -49,7 +50,7 @@ class Recorder:
     def feed(self, name: str, tensor: Any) -> Any:
         """Enter a model input; returns the tensor to run the model on."""
         with self._unwatched():
-            tensor = self.ledger.feed(name, tensor)
+            tensor = self.builder.feed(name, tensor)
         if self._uses is not None:
             self._uses.start(name, len(tensor.shape))
         return tensor
@@ -64,10 +65,10 @@ class Recorder:
             return self._opened(layer, function, args, kwargs, None)
         if not opens(layer):
             return self._whole_layer(layer, function, args, kwargs)
-        passage = self._passage(layer, args, kwargs) if self._diary is not None else None
+        layer_call = self._layer_call(layer, args, kwargs) if self._journey is not None else None
         self._path.append((layer.name, type(layer).__name__))
         try:
-            return self._opened(layer, function, args, kwargs, passage)
+            return self._opened(layer, function, args, kwargs, layer_call)
         finally:
             self._path.pop()
 
@@ -75,14 +76,13 @@ class Recorder:
         if self._closed or _symbolic(args, kwargs):
             return function(*args, **kwargs)
         name = type(operation).__name__
-        kind = operator_kind(name)
-        call = self._call(operation.name, name, kind, layer_attributes(operation))
+        call = self._call(operation.name, name, operator_operation(name), layer_attributes(operation))
         return self._whole(call, function, args, kwargs)
 
     def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or self._root:
             return function(*args, **kwargs)
-        return self._whole(self._call(name, name, OperationKind.SUBGRAPH, {}), function, args, kwargs)
+        return self._whole(self._call(name, name, Operation.SUBGRAPH, {}), function, args, kwargs)
 
     def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
         if self._closed or self._root:
@@ -93,87 +93,92 @@ class Recorder:
 
     def _operator_result(self, name: str, arguments: tuple[Any, ...], result: Any) -> Any:
         operands = list(tensors_in(split_arguments(arguments)[0]))
-        inputs = self.ledger.keys(operands)
+        inputs = self.builder.keys(operands)
         outputs = list(tensors_in(result)) if result is not None else []
         if not inputs or not outputs:
             return result
-        kind = operator_kind(name)
-        if self._uses is not None and self._uses.table(name, arguments, self.ledger) is not None:
-            kind = OperationKind.EMBEDDING
-        call = replace(self._call(name, name, kind, operator_attributes(name, arguments)), source=user_line())
-        site, values = self.ledger.write(call, inputs, outputs)
+        operation = operator_operation(name)
+        if self._uses is not None and self._uses.table(name, arguments, self.builder) is not None:
+            operation = Operation.EMBEDDING
+        call = replace(self._call(name, name, operation, operator_attributes(name, arguments)), source=user_line())
+        site, values = self.builder.write(call, inputs, outputs)
         if self._uses is not None and site is not None:
-            self._uses.operator(site, arguments, self.ledger)
-        if self._diary is not None and site is not None:
-            self._diary.operator(site, operands, values, len(self._path))
+            self._uses.operator(site, arguments, self.builder)
+        if self._journey is not None and site is not None:
+            self._journey.operator(site, operands, values, len(self._path))
         return _repacked(result, values)
 
     # ------------------------------------------------------------------ calls that are one site
 
     def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind = layer_kind(layer)
-        call = self._call(layer.name, type(layer).__name__, kind, layer_attributes(layer))
-        passage = self._passage(layer, args, kwargs)
+        operation = layer_operation(layer)
+        call = self._call(layer.name, type(layer).__name__, operation, layer_attributes(layer))
+        layer_call = self._layer_call(layer, args, kwargs)
         with self._unwatched():
-            weights = weights_of(passage, function) if self._weights and kind is OperationKind.ATTENTION else None
+            weights = weights_of(layer_call, function) if self._weights and operation.kind is Kind.ATTENTION else None
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
-            inputs = self.ledger.keys((*passage.data, *_masks_read(passage, kind), *passage.given))
-            site, values = self.ledger.write(call, inputs, outputs)
-            made = self._new_masks(call, passage, outputs)
+            inputs = self.builder.keys((*layer_call.data, *_masks_read(layer_call, operation.kind), *layer_call.given))
+            site, values = self.builder.write(call, inputs, outputs)
+            made = self._new_masks(call, layer_call, outputs)
             if site is not None and weights is not None:
                 self.attention[site.name] = weights
-            if self._diary is not None and site is not None:
-                self._diary.layer(passage, site.name, result, values, function, len(self._path))
+            if self._journey is not None and site is not None:
+                self._journey.layer(layer_call, site.name, result, values, function, len(self._path))
         if self._uses is not None and site is not None:
-            self._uses.layer(layer, site, made, self.ledger.keys(passage.given))
+            self._uses.layer(layer, site, made, self.builder.keys(layer_call.given))
         return _repacked(result, values)
 
-    def _whole(self, call: Call, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _whole(self, call: PendingSite, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operands = list(tensors_in((args, kwargs)))
         with self._unwatched():
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
-            site, values = self.ledger.write(call, self.ledger.keys(operands), outputs)
-            if site is not None and self._diary is not None:
-                self._diary.operator(site, operands, values, len(self._path))
+            site, values = self.builder.write(call, self.builder.keys(operands), outputs)
+            if site is not None and self._journey is not None:
+                self._journey.operator(site, operands, values, len(self._path))
         if self._uses is not None and site is not None:
-            self._uses.other(site, (*args, *kwargs.values()), self.ledger)
+            self._uses.other(site, (*args, *kwargs.values()), self.builder)
         return _repacked(result, values)
 
-    def _new_masks(self, call: Call, passage: Passage, outputs: list[Any]) -> Site | None:
+    def _new_masks(self, call: PendingSite, layer_call: LayerCall, outputs: list[Any]) -> Site | None:
         """Masks that the layer made: from those that arrived, or from what it read."""
-        sources = self.ledger.keys(passage.masks) or self.ledger.keys(passage.data)
-        mask = Call(f"{call.path}/mask", "compute_mask", OperationKind.ELEMENTWISE, call.module, call.module_class)
-        return self.ledger.write_masks(mask, sources, outputs)
+        sources = self.builder.keys(layer_call.masks) or self.builder.keys(layer_call.data)
+        mask = PendingSite(f"{call.path}/mask", "compute_mask", Operation.ELEMENTWISE, call.module, call.module_class)
+        return self.builder.write_masks(mask, sources, outputs)
 
     # ------------------------------------------------------------------ calls that are looked into
 
     def _opened(
-        self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], passage: Passage | None
+        self,
+        layer: Any,
+        function: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        layer_call: LayerCall | None,
     ) -> Any:
         """Record what happens inside; where that does not lead to the result, the call as a whole is a site as well."""
-        mark = self._diary.mark() if self._diary is not None else 0
+        mark = self._journey.mark() if self._journey is not None else 0
         result = function(*args, **kwargs)
         with self._unwatched():
             outputs = list(tensors_in(result))
-            missing = [t for t in outputs if self.ledger.key(t) is None]
+            missing = [t for t in outputs if self.builder.key(t) is None]
             if missing:
                 name = "/".join(n for n, _ in self._path) or layer.name
-                call = Call(name, type(layer).__name__, OperationKind.OTHER, name, type(layer).__name__)
-                _, values = self.ledger.write(call, self.ledger.keys(tensors_in((args, kwargs))), missing)
+                call = PendingSite(name, type(layer).__name__, Operation.OTHER, name, type(layer).__name__)
+                _, values = self.builder.write(call, self.builder.keys(tensors_in((args, kwargs))), missing)
                 queue = iter(values)
-                outputs = [next(queue) if self.ledger.key(t) is None else t for t in outputs]
+                outputs = [next(queue) if self.builder.key(t) is None else t for t in outputs]
                 result = _repacked(result, outputs)
-            if passage is not None and self._diary is not None:
+            if layer_call is not None and self._journey is not None:
                 path = "/".join(n for n, _ in self._path)
-                maker = next((m for t in outputs if (m := self.ledger.maker(t))), path)
-                self._diary.enclosing(mark, passage, path, maker, result, function, len(self._path) - 1)
+                maker = next((m for t in outputs if (m := self.builder.maker(t))), path)
+                self._journey.enclosing(mark, layer_call, path, maker, result, function, len(self._path) - 1)
         return result
 
     # ------------------------------------------------------------------ helpers
 
-    def _passage(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Passage:
+    def _layer_call(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LayerCall:
         """What goes into a layer call: tensors, masks beside them, and masks given by hand."""
         names = tuple(inspect.signature(layer.call).parameters)
         positional = dict(zip(names, args, strict=False))
@@ -182,15 +187,15 @@ class Recorder:
         data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
         beside = tuple(mask_of(t) for t in data)
         accepts = any(map(_is_mask, _reading(layer, names)))
-        passage = Passage(layer, tuple(data), beside, tuple(given), accepts, args, kwargs)
-        if self._diary is not None:
-            self._diary.meet(passage)
-        return passage
+        layer_call = LayerCall(layer, tuple(data), beside, tuple(given), accepts, args, kwargs)
+        if self._journey is not None:
+            self._journey.meet(layer_call)
+        return layer_call
 
-    def _call(self, name: str, operation: str, kind: OperationKind, attributes: Mapping[str, Any]) -> Call:
+    def _call(self, name: str, operator: str, operation: Operation, attributes: Mapping[str, Any]) -> PendingSite:
         module = "/".join(n for n, _ in self._path) or None
         owner = self._path[-1][1] if self._path else None
-        return Call(f"{module}/{name}" if module else name, operation, kind, module, owner, None, attributes)
+        return PendingSite(f"{module}/{name}" if module else name, operator, operation, module, owner, None, attributes)
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
@@ -208,11 +213,11 @@ def opens(layer: Any) -> bool:
     return isinstance(layer, keras.Model | keras.layers.Lambda) or module.split(".")[0] != "keras"
 
 
-def _masks_read(passage: Passage, kind: OperationKind) -> tuple[Any, ...]:
+def _masks_read(layer_call: LayerCall, kind: Kind) -> tuple[Any, ...]:
     """Masks beside the inputs that decide what a layer computes. That of attention's queries hides no key."""
-    if not passage.used:
+    if not layer_call.used:
         return ()
-    return passage.beside[1:] if kind is OperationKind.ATTENTION and len(passage.data) > 1 else passage.beside
+    return layer_call.beside[1:] if kind is Kind.ATTENTION and len(layer_call.data) > 1 else layer_call.beside
 
 
 def _reading(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
 from maskcheck.loaders.keras.backend import require_keras, versions
-from maskcheck.loaders.keras.flat.inside import Inside
+from maskcheck.loaders.keras.frozen_graph.inside import Inside
 
 _SIGNATURES = ("serving_default", "serve")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from maskcheck.core.model import InputUse, UseKind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.keras.attributes import split_arguments
-from maskcheck.loaders.keras.kinds import SIZES
-from maskcheck.loaders.keras.ledger import Ledger
+from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import is_tensor
+from maskcheck.loaders.keras.trace_builder import TraceBuilder
 
 _KEEPS = frozenset({"Cast", "Identity", "Reshape", "ExpandDims", "Squeeze", "Copy", "StopGradient", "StridedSlice"})
 _EQUALITY = frozenset({"Equal", "NotEqual"})
@@ -36,32 +36,32 @@ class Uses:
         self._views[name] = name
         self._ranks[name] = rank
 
-    def table(self, operation: str, arguments: tuple[Any, ...], ledger: Ledger) -> int | None:
+    def table(self, operation: str, arguments: tuple[Any, ...], builder: TraceBuilder) -> int | None:
         """Rows of the constant table that an operator picks from by ids; ``None`` for any other operator."""
         operands = split_arguments(arguments)[0]
-        if operation not in _LOOKUPS or len(operands) < 2 or ledger.key(operands[0]) is not None:
+        if operation not in _LOOKUPS or len(operands) < 2 or builder.key(operands[0]) is not None:
             return None
-        if not is_tensor(operands[1]) or ledger.key(operands[1]) not in self._views:
+        if not is_tensor(operands[1]) or builder.key(operands[1]) not in self._views:
             return None
         return _rows(operands[0])
 
-    def operator(self, site: Site, arguments: tuple[Any, ...], ledger: Ledger) -> None:
+    def operator(self, site: Site, arguments: tuple[Any, ...], builder: TraceBuilder) -> None:
         """Enter what one TensorFlow operator does with an input."""
         operands = split_arguments(arguments)[0]
         viewed = [(k, self._views[k]) for k in site.inputs if k in self._views]
-        if not viewed or site.operation in SIZES:
+        if not viewed or site.operator in SIZES:
             return
-        if site.operation == "SelectV2" and is_tensor(operands[-1]) and ledger.key(operands[-1]) in self._views:
-            self._wrapped_ids(site, ledger.key(operands[-1]) or "")
+        if site.operator == "SelectV2" and is_tensor(operands[-1]) and builder.key(operands[-1]) in self._views:
+            self._wrapped_ids(site, builder.key(operands[-1]) or "")
             return
-        if site.operation in _KEEPS:
+        if site.operator in _KEEPS:
             self._views[site.outputs[0]] = viewed[0][1]
             return
-        rows = self.table(site.operation, arguments, ledger)
+        rows = self.table(site.operator, arguments, builder)
         for _, name in viewed:
             if rows is not None:
                 self._add(name, UseKind.INDEX, site, rows)
-            elif site.operation in _EQUALITY and (value := _constant(operands, ledger)) is not None:
+            elif site.operator in _EQUALITY and (value := _constant(operands, builder)) is not None:
                 self._add(name, UseKind.COMPARE, site, value)
             else:
                 self._add(name, UseKind.OTHER, site, None)
@@ -85,11 +85,11 @@ class Uses:
             else:
                 self._add(name, UseKind.OTHER, site, None)
 
-    def other(self, site: Site, operands: tuple[Any, ...], ledger: Ledger) -> None:
+    def other(self, site: Site, operands: tuple[Any, ...], builder: TraceBuilder) -> None:
         """Enter an operation of Keras that was called as a whole, between layers."""
-        value = _constant(list(operands), ledger) if site.operation in _EQUALITY else None
-        for key in site.inputs if site.operation not in SIZES else ():
-            if key in self._views and site.operation in _KEEPS:
+        value = _constant(list(operands), builder) if site.operator in _EQUALITY else None
+        for key in site.inputs if site.operator not in SIZES else ():
+            if key in self._views and site.operator in _KEEPS:
                 self._views[site.outputs[0]] = self._views[key]
             elif key in self._views and value is not None:
                 self._add(self._views[key], UseKind.COMPARE, site, value)
@@ -104,14 +104,14 @@ class Uses:
         self._found = {u: None for u in self._found if not (u.input == name and u.site.rsplit("#", 1)[0] in makers)}
 
     def _add(self, name: str, kind: UseKind, site: Site, value: float | int | None) -> None:
-        self._found[InputUse(name, kind, site.name, site.operation, value)] = None
+        self._found[InputUse(name, kind, site.name, site.operator, value)] = None
 
 
-def _constant(operands: list[Any], ledger: Ledger) -> float | int | None:
+def _constant(operands: list[Any], builder: TraceBuilder) -> float | int | None:
     for operand in operands:
         if isinstance(operand, int | float) and not isinstance(operand, bool):
             return operand
-        if is_tensor(operand) and ledger.key(operand) is None and not operand.shape:
+        if is_tensor(operand) and builder.key(operand) is None and not operand.shape:
             return _number(operand)
     return None
 

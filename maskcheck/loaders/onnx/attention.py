@@ -12,7 +12,7 @@ import numpy as np
 
 from maskcheck.core.model import Array
 from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.graph import Graph
+from maskcheck.loaders.onnx.graph import OnnxGraph
 from maskcheck.loaders.onnx.operands import OPERATORS, NotCoveredError, Operands, Reader
 
 _MARGIN = {"float64": 1e-5, "float32": 1e-5, "float16": 5e-3}
@@ -20,12 +20,12 @@ _MARGIN = {"float64": 1e-5, "float32": 1e-5, "float16": 5e-3}
 
 
 def recompute(
-    graph: Graph, tensors: Mapping[str, Array], patches: Mapping[str, Array], constants: Constants
+    graph: OnnxGraph, tensors: Mapping[str, Array], patches: Mapping[str, Array], constants: Constants
 ) -> dict[str, Array]:
     """Weights (B, N, T, S) by site name, for every fused attention operator whose operands and output were traced."""
     found: dict[str, Array] = {}
     for node in graph.nodes:
-        operands_of = OPERATORS.get(node.operation)
+        operands_of = OPERATORS.get(node.operator)
         if operands_of is None or node.is_function or not node.outputs or node.outputs[0] not in tensors:
             continue
         reader = Reader(node, tensors, patches, constants)

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcheck.loaders.onnx.dependence import Dependence, Level
 from maskcheck.loaders.onnx.files import WeightReader
-from maskcheck.loaders.onnx.graph import Graph, Node
+from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,7 +35,7 @@ _SAME_FILL = frozenset({"Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand",
 class Constants:
     """Looks up constants of one graph; answers are remembered."""
 
-    graph: Graph
+    graph: OnnxGraph
     dependence: Dependence
     reader: WeightReader
     _values: dict[str, Array | None] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class Constants:
             return None
         return _compute(node, operands)
 
-    def _layout(self, node: Node, depth: int) -> Array | None:
+    def _layout(self, node: OnnxNode, depth: int) -> Array | None:
         """Layout of a constant: worked out only where the result's shape does not matter to whoever asks."""
         if node.op not in ("Unsqueeze", "Squeeze", "Reshape") or not node.input(0):
             return None
@@ -112,7 +112,7 @@ class Constants:
             return None
         return inner.reshape(1) if node.op != "Squeeze" else inner.reshape(())
 
-    def _constant(self, node: Node) -> Array | None:
+    def _constant(self, node: OnnxNode) -> Array | None:
         from onnx import AttributeProto
 
         for attribute in node.proto.attribute:
@@ -137,7 +137,7 @@ class Constants:
         first = value.reshape(-1)[0]
         return float(first) if bool((value == first).all()) else None
 
-    def _shape_fill(self, node: Node) -> float | None:
+    def _shape_fill(self, node: OnnxNode) -> float | None:
         for attribute in node.proto.attribute:
             if attribute.name == "value":
                 value = self.reader.read(attribute.t)
@@ -145,7 +145,7 @@ class Constants:
         return 0.0
 
 
-def _compute(node: Node, operands: list[Array]) -> Array | None:
+def _compute(node: OnnxNode, operands: list[Array]) -> Array | None:
     if node.op == "Identity":
         return operands[0]
     if node.op == "Cast":

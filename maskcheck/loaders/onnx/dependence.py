@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from maskcheck.loaders.onnx.graph import RANDOM, Graph, Node
+from maskcheck.loaders.onnx.graph import RANDOM, OnnxGraph, OnnxNode
 
 
 class Level(IntEnum):
@@ -57,7 +57,7 @@ class Dependence:
         return frozenset(k for k, v in self.levels.items() if v is Level.CONSTANT)
 
 
-def dependence(graph: Graph) -> Dependence:
+def dependence(graph: OnnxGraph) -> Dependence:
     """Find what every tensor depends on.
 
     The size of a tensor whose size itself depends on values (``NonZero``) carries content, and so does what is made
@@ -80,7 +80,7 @@ def dependence(graph: Graph) -> Dependence:
     return Dependence(levels)
 
 
-def _data_shaped(node: Node, levels: Mapping[str, Level]) -> bool:
+def _data_shaped(node: OnnxNode, levels: Mapping[str, Level]) -> bool:
     if not node.default:
         return False
     by_value = any(levels.get(node.input(p)) is Level.DATA for p in _SIZED_BY.get(node.op, ()))

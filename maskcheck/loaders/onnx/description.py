@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcheck.core.model import TensorSpec
-from maskcheck.loaders.onnx.graph import Graph
+from maskcheck.loaders.onnx.graph import OnnxGraph
 
 if TYPE_CHECKING:
     import onnx
@@ -35,13 +35,13 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def input_specs(graph: Graph) -> tuple[TensorSpec, ...]:
+def input_specs(graph: OnnxGraph) -> tuple[TensorSpec, ...]:
     """The inputs a caller feeds, in the file's order."""
     values = {v.name: v for v in graph.model.graph.input}
     return tuple(_spec(values[name], optional=name in graph.defaults) for name in graph.inputs)
 
 
-def output_specs(graph: Graph, dtypes: dict[str, str]) -> tuple[TensorSpec, ...]:
+def output_specs(graph: OnnxGraph, dtypes: dict[str, str]) -> tuple[TensorSpec, ...]:
     """The outputs in the file's order; ``dtypes`` fills in types that the file leaves out."""
     return tuple(_spec(v, dtype=dtypes.get(v.name)) for v in graph.model.graph.output)
 
@@ -83,7 +83,7 @@ def framework_of(model: onnx.ModelProto) -> str:
     return "pytorch" if slashed and slashed >= len(model.graph.node) // 4 else "onnx"
 
 
-def precision_of(graph: Graph) -> str:
+def precision_of(graph: OnnxGraph) -> str:
     """The floating-point type most of the weights have; ``float32`` where there are none."""
     from onnx import TensorProto
 
@@ -100,7 +100,7 @@ def precision_of(graph: Graph) -> str:
     return counts.most_common(1)[0][0] if counts else "float32"
 
 
-def versions_of(graph: Graph) -> dict[str, str]:
+def versions_of(graph: OnnxGraph) -> dict[str, str]:
     """Versions of what reads and runs the model."""
     import onnx
     import onnxruntime

@@ -14,7 +14,7 @@ DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class OnnxNode:
     """One node.
 
     ``inputs`` are its operands by position ("" where omitted), ``captured`` what its subgraphs read from outside.
@@ -37,7 +37,7 @@ class Node:
         return self.domain in DEFAULT_DOMAINS and not self.is_function
 
     @property
-    def operation(self) -> str:
+    def operator(self) -> str:
         return self.op if self.domain in DEFAULT_DOMAINS else f"{self.domain}.{self.op}"
 
     @property
@@ -55,29 +55,29 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class OnnxGraph:
     """A model's top-level graph. ``inputs`` are those a caller feeds; ``defaults`` those that may be left out.
 
     ``sparse`` names the constants that are stored sparsely, whose values are not read here.
     """
 
     model: onnx.ModelProto
-    nodes: tuple[Node, ...]
+    nodes: tuple[OnnxNode, ...]
     inputs: tuple[str, ...]
     defaults: frozenset[str]
     outputs: tuple[str, ...]
     initializers: Mapping[str, onnx.TensorProto]
     sparse: frozenset[str]
-    producers: Mapping[str, Node]
-    consumers: Mapping[str, tuple[Node, ...]]
+    producers: Mapping[str, OnnxNode]
+    consumers: Mapping[str, tuple[OnnxNode, ...]]
     opset: int
 
-    def operands(self, node: Node) -> tuple[Node | None, ...]:
+    def operands(self, node: OnnxNode) -> tuple[OnnxNode | None, ...]:
         """Who makes each operand of ``node``."""
         return tuple(self.producers.get(name) for name in node.inputs)
 
 
-def build(model: onnx.ModelProto) -> Graph:
+def build(model: onnx.ModelProto) -> OnnxGraph:
     """Read the graph of ``model``; nodes come out in an order in which every tensor is made before it is read."""
     graph = model.graph
     initializers = {t.name: t for t in graph.initializer}
@@ -87,11 +87,11 @@ def build(model: onnx.ModelProto) -> Graph:
     functions = {(f.domain, f.name) for f in model.functions}
     nodes = _sorted(_nodes(graph.node, functions))
     producers = {name: node for node in nodes for name in node.makes}
-    consumers: dict[str, list[Node]] = {}
+    consumers: dict[str, list[OnnxNode]] = {}
     for node in nodes:
         for name in node.reads:
             consumers.setdefault(name, []).append(node)
-    return Graph(
+    return OnnxGraph(
         model=model,
         nodes=nodes,
         inputs=inputs,
@@ -121,7 +121,7 @@ def _defaults(model: onnx.ModelProto, listed: list[str], initializers: Mapping[s
     return frozenset() if habit else frozenset(both)
 
 
-def _nodes(protos: Iterable[onnx.NodeProto], functions: set[tuple[str, str]]) -> list[Node]:
+def _nodes(protos: Iterable[onnx.NodeProto], functions: set[tuple[str, str]]) -> list[OnnxNode]:
     names: set[str] = {p.name for p in protos if p.name}
     taken: set[str] = set()
     return [_node(p, _unique(p, index, names, taken), functions) for index, p in enumerate(protos)]
@@ -137,9 +137,9 @@ def _unique(proto: onnx.NodeProto, index: int, names: set[str], taken: set[str])
     return name
 
 
-def _node(proto: onnx.NodeProto, name: str, functions: set[tuple[str, str]]) -> Node:
+def _node(proto: onnx.NodeProto, name: str, functions: set[tuple[str, str]]) -> OnnxNode:
     subgraphs = list(subgraphs_of(proto))
-    return Node(
+    return OnnxNode(
         name=name,
         op=proto.op_type,
         domain=proto.domain,
@@ -206,7 +206,7 @@ def _text(value: Any) -> Any:
     return [_text(item) for item in value]
 
 
-def _sorted(nodes: list[Node]) -> tuple[Node, ...]:
+def _sorted(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
     """Order nodes so that producers come first, keeping the file's order wherever it allows that."""
     producer = {name: i for i, node in enumerate(nodes) for name in node.makes}
     needs = [{producer[n] for n in node.reads if n in producer} - {i} for i, node in enumerate(nodes)]

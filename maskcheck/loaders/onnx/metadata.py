@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maskcheck.core.trace import SourceLine
+from maskcheck.ir.source import SourceLine
 
 if TYPE_CHECKING:
     import onnx

@@ -12,7 +12,8 @@ import numpy as np
 from maskcheck.core.errors import MaskcheckError, RunError, TraceError
 from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import Site, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.onnx.attention import recompute
 from maskcheck.loaders.onnx.constants import SMALL, Constants
 from maskcheck.loaders.onnx.dependence import Dependence, Level, dependence
@@ -25,11 +26,10 @@ from maskcheck.loaders.onnx.description import (
     versions_of,
 )
 from maskcheck.loaders.onnx.files import WeightReader
-from maskcheck.loaders.onnx.graph import Graph, build
+from maskcheck.loaders.onnx.graph import OnnxGraph, build
 from maskcheck.loaders.onnx.hints import read_hints
 from maskcheck.loaders.onnx.operators import refused
-from maskcheck.loaders.onnx.pool import BIG, Sessions
-from maskcheck.loaders.onnx.recast import RecastModel, recast
+from maskcheck.loaders.onnx.precision import RecastModel, recast
 from maskcheck.loaders.onnx.relax import relax
 from maskcheck.loaders.onnx.runtime import (
     TensorType,
@@ -38,6 +38,7 @@ from maskcheck.loaders.onnx.runtime import (
     require_onnxruntime,
     run_session,
 )
+from maskcheck.loaders.onnx.sessions import BIG, Sessions
 from maskcheck.loaders.onnx.sites import build_sites
 from maskcheck.loaders.onnx.skeleton import PATCHED, Skeleton, read_skeleton
 from maskcheck.loaders.onnx.static import static_facts
@@ -67,7 +68,7 @@ class OnnxModel:
         self.path = path
         self.settings = settings
         self.skeleton = skeleton
-        self._graph: Graph = build(skeleton.model)
+        self._graph: OnnxGraph = build(skeleton.model)
         self._dependence: Dependence = dependence(self._graph)
         self._reader = WeightReader(skeleton.files)
         self._constants = Constants(self._graph, self._dependence, self._reader)

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskcheck.core.model import Array
 from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.graph import Node
+from maskcheck.loaders.onnx.graph import OnnxNode
 
 
 class NotCoveredError(Exception):
@@ -32,7 +32,7 @@ class Operands:
 class Reader:
     """Reads the operands of one node: traced tensors, patches in place of them, weights from the file."""
 
-    node: Node
+    node: OnnxNode
     tensors: Mapping[str, Array]
     patches: Mapping[str, Array]
     constants: Constants

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from maskcheck.core.errors import LoadError, MaskcheckError
-from maskcheck.loaders.onnx.graph import DEFAULT_DOMAINS, Graph
+from maskcheck.loaders.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
 from maskcheck.loaders.onnx.runtime import reason
 
 
-def refused(path: Path, graph: Graph, error: Exception) -> MaskcheckError:
+def refused(path: Path, graph: OnnxGraph, error: Exception) -> MaskcheckError:
     """Turn what onnxruntime raised while opening ``path`` into an error that names the operators it lacks."""
     if isinstance(error, MaskcheckError):
         return error
@@ -25,7 +25,7 @@ def refused(path: Path, graph: Graph, error: Exception) -> MaskcheckError:
     )
 
 
-def missing_operators(graph: Graph) -> list[tuple[str, str]]:
+def missing_operators(graph: OnnxGraph) -> list[tuple[str, str]]:
     """Operators that are neither functions of the model nor known to onnxruntime's CPU provider, as (domain, name)."""
     from onnx import defs
     from onnxruntime.capi import onnxruntime_pybind11_state as state

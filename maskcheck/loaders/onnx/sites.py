@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
-from maskcheck.loaders.onnx.graph import Graph, Node, subgraphs_of
-from maskcheck.loaders.onnx.kinds import kind_of
+from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode, subgraphs_of
 from maskcheck.loaders.onnx.metadata import provenance
+from maskcheck.loaders.onnx.operations import operation_of
 
 _AXES_OPERAND = {
     "ReduceMean": 1,
@@ -82,15 +82,15 @@ LENGTHS_OPERAND = {
 """Where each operator takes the number of valid positions of every row."""
 
 
-def build_sites(graph: Graph, constants: Constants) -> tuple[Site, ...]:
+def build_sites(graph: OnnxGraph, constants: Constants) -> tuple[Site, ...]:
     """One site for every node, in the graph's order."""
     return tuple(_site(node, graph, constants) for node in graph.nodes)
 
 
-def _site(node: Node, graph: Graph, constants: Constants) -> Site:
+def _site(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> Site:
     origin = provenance(node.proto)
     attributes = site_attributes(node, graph, constants)
-    kind = kind_of(
+    operation = operation_of(
         node,
         table_lookup=is_table_lookup(node, graph, constants),
         training=bool(attributes.get("training_mode")),
@@ -98,8 +98,8 @@ def _site(node: Node, graph: Graph, constants: Constants) -> Site:
     )
     return Site(
         name=node.name,
-        operation=node.operation,
-        kind=kind,
+        operator=node.operator,
+        operation=operation,
         inputs=node.reads,
         outputs=node.makes,
         module=origin.module,
@@ -109,7 +109,7 @@ def _site(node: Node, graph: Graph, constants: Constants) -> Site:
     )
 
 
-def is_table_lookup(node: Node, graph: Graph, constants: Constants) -> bool:
+def is_table_lookup(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> bool:
     """Whether ``node`` picks rows of a constant table by integers that depend on the inputs."""
     if node.op != "Gather" or not node.default or node.attributes.get("axis", 0) != 0:
         return False
@@ -122,12 +122,12 @@ _BOOKKEEPING = frozenset(
 )
 
 
-def _computes(node: Node) -> bool:
+def _computes(node: OnnxNode) -> bool:
     """Whether a loop's body does more than count, pick and move."""
     return any(n.op_type not in _BOOKKEEPING for g in subgraphs_of(node.proto) for n in g.node)
 
 
-def site_attributes(node: Node, graph: Graph, constants: Constants) -> dict[str, Any]:
+def site_attributes(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> dict[str, Any]:
     """The operator's attributes, with operands that are constants and defaults of the axis filled in."""
     found = dict(node.attributes)
     if node.default:
@@ -139,7 +139,7 @@ def site_attributes(node: Node, graph: Graph, constants: Constants) -> dict[str,
     return found
 
 
-def _axes(node: Node, graph: Graph, constants: Constants) -> dict[str, Any]:
+def _axes(node: OnnxNode, graph: OnnxGraph, constants: Constants) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if node.op in ("Softmax", "LogSoftmax", "Hardmax"):
         found["axis"] = node.attributes.get("axis", -1 if graph.opset >= 13 else 1)
@@ -163,7 +163,7 @@ def _axes(node: Node, graph: Graph, constants: Constants) -> dict[str, Any]:
     return found
 
 
-def _recurrent(node: Node, constants: Constants) -> dict[str, Any]:
+def _recurrent(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     if node.op not in _RECURRENT_LENGTHS:
         return {}
     return {
@@ -172,7 +172,7 @@ def _recurrent(node: Node, constants: Constants) -> dict[str, Any]:
     }
 
 
-def _fills(node: Node, constants: Constants) -> dict[str, Any]:
+def _fills(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     """``fill``: the constant a selection, an addition or a clip puts in."""
     operands = {"Where": (1, 2), "Add": (0, 1), "Sub": (1,), "Mul": (0, 1), "Max": (0, 1), "Min": (0, 1)}.get(
         node.op, ()
@@ -201,9 +201,9 @@ _OUTPUT_SCALE = {
 """Operators that make integers with a scale of their own, and the operand that holds it; the zero point follows."""
 
 
-def _lowest(node: Node, constants: Constants) -> dict[str, Any]:
+def _lowest(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     """``lowest``: the smallest number a quantiser can express, (smallest integer - zero point) * scale."""
-    place = _OUTPUT_SCALE.get(node.operation)
+    place = _OUTPUT_SCALE.get(node.operator)
     scale = constants.value(node.input(place)) if place is not None and node.input(place) else None
     if place is None or scale is None or scale.size != 1:
         return {}
@@ -214,7 +214,7 @@ def _lowest(node: Node, constants: Constants) -> dict[str, Any]:
     return {"lowest": least * float(scale.reshape(-1)[0])}
 
 
-def _switches(node: Node, constants: Constants) -> dict[str, Any]:
+def _switches(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     if node.op == "Dropout" and node.input(2):
         return {"training_mode": bool(constants.fill(node.input(2)) or 0)}
     if node.op == "Slice":
@@ -232,10 +232,10 @@ def _switches(node: Node, constants: Constants) -> dict[str, Any]:
 _MASK_FILL_DEFAULT = -10000.0
 
 
-def _masking(node: Node, constants: Constants) -> dict[str, Any]:
+def _masking(node: OnnxNode, constants: Constants) -> dict[str, Any]:
     """What fused operators were told about padding."""
     found: dict[str, Any] = {}
-    operation = node.operation
+    operation = node.operator
     if operation in MASK_OPERAND:
         found["has_mask"] = bool(node.input(MASK_OPERAND[operation]))
     if operation in BIAS_OPERAND:

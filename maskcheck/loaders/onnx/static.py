@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from maskcheck.core.model import InputUse, StaticFact
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.graph import Graph, Node
+from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
 
 _WEAK = -1000.0
@@ -18,7 +19,11 @@ _HALF_LOWEST = -65504.0
 
 
 def static_facts(
-    graph: Graph, constants: Constants, sites: Sequence[Site], uses: Sequence[InputUse], ranks: Mapping[str, int | None]
+    graph: OnnxGraph,
+    constants: Constants,
+    sites: Sequence[Site],
+    uses: Sequence[InputUse],
+    ranks: Mapping[str, int | None],
 ) -> tuple[StaticFact, ...]:
     """Everything noticed, inputs first and then site by site."""
     facts = list(_unused(graph, uses))
@@ -29,7 +34,7 @@ def static_facts(
     return tuple(facts)
 
 
-def _unused(graph: Graph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
+def _unused(graph: OnnxGraph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
     read = {use.input for use in uses}
     for name in graph.inputs:
         if name in read or _reaches_output(name, graph):
@@ -38,7 +43,7 @@ def _unused(graph: Graph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
         yield StaticFact("unused-input", None, f"input {name!r}: {seen}")
 
 
-def _reaches_output(name: str, graph: Graph) -> bool:
+def _reaches_output(name: str, graph: OnnxGraph) -> bool:
     """Whether values of ``name`` arrive at an output by being moved alone."""
     queue, seen = [name], {name}
     while queue:
@@ -52,16 +57,16 @@ def _reaches_output(name: str, graph: Graph) -> bool:
     return False
 
 
-def _recurrent(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    recurrent = site.kind is OperationKind.RECURRENT or node.op == "DynamicQuantizeLSTM"
+def _recurrent(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
+    recurrent = site.kind is Kind.RECURRENT or node.op == "DynamicQuantizeLSTM"
     if recurrent and site.attributes.get("has_sequence_lens") is False:
         direction = node.attributes.get("direction", "forward")
         yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
 
 
-def _attention(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    operation = node.operation
-    if operation not in MASK_OPERAND or site.kind is not OperationKind.ATTENTION:
+def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
+    operation = node.operator
+    if operation not in MASK_OPERAND or site.kind is not Kind.ATTENTION:
         return
     operands = (MASK_OPERAND[operation], BIAS_OPERAND.get(operation), LENGTHS_OPERAND.get(operation))
     if not any(p is not None and node.input(p) for p in operands):
@@ -71,18 +76,18 @@ def _attention(node: Node, site: Site, constants: Constants) -> Iterator[StaticF
         yield StaticFact("weak-fill", site.name, f"{node.op} masks with {value:g}")
 
 
-def _lengths(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    position = LENGTHS_OPERAND.get(node.operation)
+def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
+    position = LENGTHS_OPERAND.get(node.operator)
     if position is None or not node.input(position):
         return
-    if node.operation == "Attention":
+    if node.operator == "Attention":
         yield StaticFact("kv-lengths", site.name, "Attention is given nonpad_kv_seqlen")
     if constants.is_constant(node.input(position)):
         fixed = constants.integers(node.input(position))
         yield StaticFact("baked-length", site.name, f"{node.op} reads constant lengths {list(fixed or ())}")
 
 
-def _fill(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _fill(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     """Fills of selections and additive masks that are too weak, or that half precision turns into -inf."""
     if not node.default or node.op not in ("Where", "Mul"):
         return
@@ -98,7 +103,7 @@ def _fill(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
             yield StaticFact("half-fill", site.name, f"{node.op} fills a float16 tensor with {value:g}")
 
 
-def _frozen_mask(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     """A constant that hides the same keys for every query: the padding of the traced example. A triangle does not."""
     operands = {"Add": (0, 1), "Where": (0,)}.get(node.op, ()) if node.default else ()
     for position in operands:
@@ -127,7 +132,7 @@ def _one_minus(name: str, constants: Constants) -> bool:
     return node is not None and node.op == "Sub" and constants.fill(node.input(0)) == 1.0
 
 
-def _integer_fill(node: Node, constants: Constants) -> bool:
+def _integer_fill(node: OnnxNode, constants: Constants) -> bool:
     values = [constants.value(name) for name in node.inputs]
     return any(v is not None and v.dtype.kind in "iu" for v in values)
 
@@ -145,15 +150,15 @@ def _is_half(name: str, constants: Constants) -> bool:
 _DYNAMIC = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
 
 
-def _quantisation(node: Node, site: Site, constants: Constants) -> Iterator[StaticFact]:
+def _quantisation(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     if node.op in _DYNAMIC:
         yield StaticFact("dynamic-quantization", site.name, f"{node.op} takes its scale from the whole tensor")
 
 
-def _mask_index(graph: Graph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
+def _mask_index(graph: OnnxGraph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
     """Attention that reads positions of the first pad (one number per row) instead of a mask."""
     for node in graph.nodes:
-        position = MASK_OPERAND.get(node.operation)
+        position = MASK_OPERAND.get(node.operator)
         name = node.input(position) if position is not None else ""
         if name and ranks.get(name) == 1:
             yield StaticFact("mask-index", node.name, f"{node.op} reads one length per row instead of a mask")

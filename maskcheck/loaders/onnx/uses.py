@@ -11,7 +11,7 @@ import numpy as np
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
-from maskcheck.loaders.onnx.graph import Graph, Node
+from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
 
 _KEEPS = frozenset(
@@ -39,7 +39,7 @@ class _View:
     rank: int | None
 
 
-def input_uses(graph: Graph, constants: Constants, ranks: dict[str, int | None]) -> tuple[InputUse, ...]:
+def input_uses(graph: OnnxGraph, constants: Constants, ranks: dict[str, int | None]) -> tuple[InputUse, ...]:
     """All uses of all inputs, in the order in which they are met. ``ranks`` gives the inputs' declared ranks."""
     uses: list[InputUse] = []
     for name in graph.inputs:
@@ -47,7 +47,7 @@ def input_uses(graph: Graph, constants: Constants, ranks: dict[str, int | None])
     return tuple(dict.fromkeys(uses))
 
 
-def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -> list[InputUse]:
+def _of_input(name: str, graph: OnnxGraph, constants: Constants, rank: int | None) -> list[InputUse]:
     found: list[InputUse] = []
     queue = deque([_View(name, False, rank)])
     seen = {(name, False)}
@@ -74,7 +74,7 @@ def _of_input(name: str, graph: Graph, constants: Constants, rank: int | None) -
     return found
 
 
-def _kept_rows(name: str, found: Sequence[InputUse], graph: Graph, constants: Constants) -> Iterator[InputUse]:
+def _kept_rows(name: str, found: Sequence[InputUse], graph: OnnxGraph, constants: Constants) -> Iterator[InputUse]:
     """The row of a table that frameworks fill with zeros and never train, which is that of padding."""
     nodes = {node.name: node for node in graph.nodes}
     for use in found:
@@ -85,10 +85,10 @@ def _kept_rows(name: str, found: Sequence[InputUse], graph: Graph, constants: Co
         if table is not None and table.ndim == 2 and table.dtype.kind == "f":
             empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
             if len(empty) == 1:
-                yield InputUse(name, UseKind.PADDING, use.site, use.operation, empty[0])
+                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0])
 
 
-def _wrapped_ids(node: Node, key: str, graph: Graph, constants: Constants) -> str | None:
+def _wrapped_ids(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> str | None:
     """The ids behind ``Where(ids < 0, ids + rows, ids)``, by which frameworks let negative indices count from the end.
 
     ``""`` for the comparison and the addition inside it, which tell nothing of padding; ``None`` for any other node.
@@ -103,7 +103,7 @@ def _wrapped_ids(node: Node, key: str, graph: Graph, constants: Constants) -> st
     return "" if readers and all(_is_wrap(reader, key, graph, constants) for reader in readers) else None
 
 
-def _is_wrap(node: Node, key: str, graph: Graph, constants: Constants) -> bool:
+def _is_wrap(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> bool:
     if node.op != "Where" or not node.default or node.input(2) != key:
         return False
     below, moved = graph.producers.get(node.input(0)), graph.producers.get(node.input(1))
@@ -112,13 +112,13 @@ def _is_wrap(node: Node, key: str, graph: Graph, constants: Constants) -> bool:
     return below.input(0) == key and constants.fill(below.input(1)) == 0 and key in moved.inputs
 
 
-def _positions(node: Node, key: str) -> list[int]:
+def _positions(node: OnnxNode, key: str) -> list[int]:
     """Operand positions at which ``node`` reads ``key``; -1 for a reading by its subgraphs."""
     direct = [i for i, name in enumerate(node.inputs) if name == key]
     return direct + ([-1] if key in node.captured else [])
 
 
-def _keeps(node: Node, position: int, constants: Constants) -> bool:
+def _keeps(node: OnnxNode, position: int, constants: Constants) -> bool:
     if not node.default or node.op not in _KEEPS:
         return False
     if node.op in ("Gather", "GatherND", "GatherElements"):
@@ -127,12 +127,12 @@ def _keeps(node: Node, position: int, constants: Constants) -> bool:
     return position == 0 or node.op == "Concat"
 
 
-def _following(node: Node, view: _View, constants: Constants) -> list[_View]:
+def _following(node: OnnxNode, view: _View, constants: Constants) -> list[_View]:
     column = view.column or _one_column(node, constants)
     return [_View(name, column, _rank(node, view.rank, constants)) for name in node.makes]
 
 
-def _one_column(node: Node, constants: Constants) -> bool:
+def _one_column(node: OnnxNode, constants: Constants) -> bool:
     """Whether ``node`` leaves one column of its operand: what models of tables do to their features."""
     if node.op == "Gather":
         index = constants.value(node.input(1))
@@ -145,7 +145,7 @@ def _one_column(node: Node, constants: Constants) -> bool:
     return False
 
 
-def _slice_width(node: Node, constants: Constants) -> int | None:
+def _slice_width(node: OnnxNode, constants: Constants) -> int | None:
     """Width of a slice along its only axis, where constants fix it and the axis is not the first."""
     starts = constants.integers(node.input(1)) or node.attributes.get("starts")
     ends = constants.integers(node.input(2)) or node.attributes.get("ends")
@@ -157,7 +157,7 @@ def _slice_width(node: Node, constants: Constants) -> int | None:
     return 1 if whole and start == -1 else (None if whole or (start >= 0) != (end >= 0) else end - start)
 
 
-def _rank(node: Node, rank: int | None, constants: Constants) -> int | None:
+def _rank(node: OnnxNode, rank: int | None, constants: Constants) -> int | None:
     if node.op == "Reshape":
         shape = constants.integers(node.input(1))
         if shape is not None:
@@ -180,15 +180,15 @@ def _rank(node: Node, rank: int | None, constants: Constants) -> int | None:
     return 2 if node.op == "Flatten" else rank
 
 
-def _use(name: str, node: Node, position: int, view: _View, graph: Graph, constants: Constants) -> InputUse:
+def _use(name: str, node: OnnxNode, position: int, view: _View, graph: OnnxGraph, constants: Constants) -> InputUse:
     kind, value = UseKind.OTHER, None
     if not view.column:
         kind, value = _meaning(node, position, view, constants)
-    return InputUse(name, kind, node.name, node.operation, value)
+    return InputUse(name, kind, node.name, node.operator, value)
 
 
-def _meaning(node: Node, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:
-    operation = node.operation
+def _meaning(node: OnnxNode, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:
+    operation = node.operator
     if node.is_function:
         return UseKind.OTHER, None
     if node.default and node.op == "Gather" and position == 1:

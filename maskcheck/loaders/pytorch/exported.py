@@ -10,7 +10,7 @@ from typing import Any
 from maskcheck.core.errors import LoadError
 from maskcheck.core.model import TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import SourceLine
+from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.pytorch.arrays import dtype_name
 from maskcheck.loaders.pytorch.checkpoint import digest
 from maskcheck.loaders.pytorch.frames import is_own

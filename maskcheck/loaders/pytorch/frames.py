@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 
-from maskcheck.core.trace import SourceLine
+from maskcheck.ir.source import SourceLine
 
 
 @lru_cache(maxsize=1)

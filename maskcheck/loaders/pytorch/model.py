@@ -19,18 +19,18 @@ from maskcheck.core.training import Step, Targets
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
 from maskcheck.loaders.pytorch.example import unpadded
-from maskcheck.loaders.pytorch.float32 import whole_float32
 from maskcheck.loaders.pytorch.gradients import gradients
 from maskcheck.loaders.pytorch.identity import storage_id
+from maskcheck.loaders.pytorch.ieee_float32 import whole_float32
 from maskcheck.loaders.pytorch.modules import ModuleStack
 from maskcheck.loaders.pytorch.outputs import flatten
+from maskcheck.loaders.pytorch.precision import widened
 from maskcheck.loaders.pytorch.recorder import Memory, Recorder
 from maskcheck.loaders.pytorch.shapes import describe
 from maskcheck.loaders.pytorch.signature import Binding, bind
 from maskcheck.loaders.pytorch.training import step as training_step
 from maskcheck.loaders.pytorch.training import targets as training_targets
 from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
-from maskcheck.loaders.pytorch.widening import widened
 from maskcheck.loaders.pytorch.widths import checked_widths
 
 _LONGEST = 300

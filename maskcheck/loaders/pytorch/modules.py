@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ModuleCall:
     """One call of a module. ``label`` tells repeated calls apart: ``layer``, ``layer@1``..."""
 
     path: str
@@ -25,7 +25,7 @@ class ModuleStack:
     names: dict[int, str]
     root: str | None
     calls: Counter[str] = field(default_factory=Counter)
-    stack: list[Call] = field(default_factory=list)
+    stack: list[ModuleCall] = field(default_factory=list)
 
     @classmethod
     def of(cls, target: Any) -> ModuleStack:
@@ -33,8 +33,8 @@ class ModuleStack:
         return cls({id(module): name for name, module in named}, type(target).__name__)
 
     @property
-    def current(self) -> Call:
-        return self.stack[-1] if self.stack else Call("", "", self.root)
+    def current(self) -> ModuleCall:
+        return self.stack[-1] if self.stack else ModuleCall("", "", self.root)
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -55,7 +55,7 @@ class ModuleStack:
             path = self._adopt(module)
         seen = self.calls[path]
         self.calls[path] += 1
-        self.stack.append(Call(path, path if not seen else f"{path}@{seen}", type(module).__name__))
+        self.stack.append(ModuleCall(path, path if not seen else f"{path}@{seen}", type(module).__name__))
 
     def _leave(self) -> None:
         if self.stack:

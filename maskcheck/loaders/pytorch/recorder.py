@@ -15,22 +15,25 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.core.trace import OperationKind, Site, SourceLine, Trace
+from maskcheck.core.trace import Trace
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.pytorch.arrays import like, to_numpy
 from maskcheck.loaders.pytorch.attributes import arguments, mutated, settings
-from maskcheck.loaders.pytorch.frames import source_line
-from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
-from maskcheck.loaders.pytorch.kinds import SIZED_LIKE, base_name, kind_of
-from maskcheck.loaders.pytorch.modules import ModuleStack
-from maskcheck.loaders.pytorch.units import (
+from maskcheck.loaders.pytorch.composite_ops import (
     ATTENTION,
     attention_settings,
     attention_weights,
     unit_arguments,
     unit_name,
 )
+from maskcheck.loaders.pytorch.frames import source_line
+from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
+from maskcheck.loaders.pytorch.modules import ModuleStack
+from maskcheck.loaders.pytorch.operations import SIZED_LIKE, base_name, operation_of
 
-_FIRST_OUTPUT = (OperationKind.NORMALIZATION, OperationKind.ATTENTION)
+_FIRST_OUTPUT = (Kind.NORMALIZATION, Kind.ATTENTION)
 """Kinds whose further outputs are statistics that only training reads."""
 
 _OVERWRITES = frozenset({"copy", "fill", "zero", "uniform", "normal", "exponential", "bernoulli"})
@@ -134,7 +137,15 @@ class Recorder:
     def _output(self, name: str, tensor: Any) -> None:
         """Outputs are sites of their own, which move a tensor under the output's name."""
         known = self._known(tensor)
-        self.sites.append(Site(f"output:{name}", "output", OperationKind.LAYOUT, (known.key,), (name,)))
+        self.sites.append(
+            Site(
+                name=f"output:{name}",
+                operator="output",
+                operation=Operation.IDENTITY,
+                inputs=(known.key,),
+                outputs=(name,),
+            )
+        )
         self.outputs[name] = self.tensors[name] = np.array(to_numpy(tensor), copy=True)
         self.levels.setdefault(name, known.level)
 
@@ -157,15 +168,15 @@ class Recorder:
             for tensor in changed:
                 self._detach(tensor)
             result = func(*args, **kwargs)
-            kind = _kind(name, given, reads)
+            operation = _operation(name, given, reads)
             attributes = settings(name, given)
-            if kind is OperationKind.ATTENTION:
+            if operation.kind is Kind.ATTENTION:
                 attributes |= attention_settings(given)
-            if kind is OperationKind.EMBEDDING and "rows" not in attributes:
+            if operation.kind is Kind.EMBEDDING and "rows" not in attributes:
                 table = given["weight"] if "weight" in given else given["self"]
                 attributes["rows"] = int(table.shape[0])
-            made = self._made(name, kind, reads, given, attributes, result, changed)
-            if kind is OperationKind.ATTENTION:
+            made = self._made(name, operation, reads, given, attributes, result, changed)
+            if operation.kind is Kind.ATTENTION:
                 self._weigh(self.sites[-1].name if self.sites else "", given)
             return made
 
@@ -178,7 +189,7 @@ class Recorder:
             attributes = settings(name, given)
             if name == ATTENTION:
                 attributes |= attention_settings(given)
-            made = self._made(name, kind_of(name), reads, given, attributes, result, [])
+            made = self._made(name, operation_of(name), reads, given, attributes, result, [])
             if name == ATTENTION:
                 self._weigh(self.sites[-1].name if self.sites else "", given)
             return made
@@ -186,7 +197,7 @@ class Recorder:
     def _made(
         self,
         name: str,
-        kind: OperationKind,
+        operation: Operation,
         reads: Sequence[Known],
         given: Mapping[str, Any],
         attributes: dict[str, Any],
@@ -201,12 +212,12 @@ class Recorder:
         fresh = [
             i for i, leaf in enumerate(leaves) if _is_tensor(leaf) and (id(leaf) in in_place or not self._same(leaf))
         ]
-        if kind in _FIRST_OUTPUT:
+        if operation.kind in _FIRST_OUTPUT:
             fresh = fresh[:1]
         extra = [t for t in changed if id(t) not in {id(x) for x in leaves}]
         if not fresh and not extra:
             return result
-        level = _level(name, kind, reads)
+        level = _level(name, operation.kind, reads)
         site, place = self._name(name)
         sizes = tuple(tuple(leaves[i].shape) for i in fresh)
         if level is Level.CONSTANT and self.memory.note(site, sizes):
@@ -219,21 +230,21 @@ class Recorder:
             if i is not None:
                 leaves[i] = replaced
         if level is not Level.CONSTANT:
-            scalars = self._scalar_keys(site, kind, name, given)
+            scalars = self._scalar_keys(site, operation.kind, name, given)
             inputs = tuple(dict.fromkeys(k.key for k in reads)) + scalars
             if name in _COMPARES:
                 attributes["compares"] = True
             self.sites.append(
                 Site(
-                    site,
-                    f"aten.{name}",
-                    kind,
-                    inputs,
-                    tuple(keys),
-                    place.module or None,
-                    place.module_class,
-                    place.source,
-                    attributes,
+                    name=site,
+                    operator=f"aten.{name}",
+                    operation=operation,
+                    inputs=inputs,
+                    outputs=tuple(keys),
+                    module=place.module or None,
+                    module_class=place.module_class,
+                    source=place.source,
+                    attributes=attributes,
                 )
             )
         return pytree.tree_unflatten(leaves, shape)
@@ -268,9 +279,9 @@ class Recorder:
         """Whether a result is only another object for a tensor that is known already."""
         return self._identities.current(tensor) is not None
 
-    def _scalar_keys(self, site: str, kind: OperationKind, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    def _scalar_keys(self, site: str, kind: Kind, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
         """Numbers an element-wise operator was given, as tensors: a size that Python computed looks so."""
-        if kind is not OperationKind.ELEMENTWISE or name == "to_copy":
+        if kind is not Kind.ELEMENTWISE or name == "to_copy":
             return ()
         found = []
         for argument in ("other", "value", "exponent"):
@@ -330,14 +341,14 @@ class Recorder:
         if level is not Level.CONSTANT:
             self.sites.append(
                 Site(
-                    site,
-                    f"aten.{name}",
-                    kind_of(name),
-                    tuple(dict.fromkeys(key for key, _ in parts)),
-                    (site,),
-                    place.module or None,
-                    place.module_class,
-                    place.source,
+                    name=site,
+                    operator=f"aten.{name}",
+                    operation=operation_of(name),
+                    inputs=tuple(dict.fromkeys(key for key, _ in parts)),
+                    outputs=(site,),
+                    module=place.module or None,
+                    module_class=place.module_class,
+                    source=place.source,
                 )
             )
         return self._identities.current(tensor) or Known(site, level, 0)
@@ -369,18 +380,18 @@ class Recorder:
         return self._silent > 0
 
 
-def _kind(name: str, given: Mapping[str, Any], reads: Sequence[Known]) -> OperationKind:
-    """The kind of an operator; rows of a weight picked by data are an embedding, however they are picked."""
+def _operation(name: str, given: Mapping[str, Any], reads: Sequence[Known]) -> Operation:
+    """The operation of an operator; rows of a weight picked by data are an embedding, however they are picked."""
     if name in ("index", "index_select") and len(reads) == 2 and reads[0].level is Level.CONSTANT:
         first = given.get("indices", [given.get("index")])[0]
         rows = first is not None and not first.dtype.is_floating_point and str(first.dtype) != "torch.bool"
         if rows and reads[1].level is Level.DATA and given["self"].ndim == 2 and given.get("dim", 0) == 0:
-            return OperationKind.EMBEDDING
-    return kind_of(name, along=not _is_tensor(given.get("other")))
+            return Operation.EMBEDDING
+    return operation_of(name, along=not _is_tensor(given.get("other")))
 
 
-def _level(name: str, kind: OperationKind, reads: Sequence[Known]) -> Level:
-    if kind is OperationKind.RANDOM:
+def _level(name: str, kind: Kind, reads: Sequence[Known]) -> Level:
+    if kind is Kind.RANDOM:
         return Level.DATA
     if name in SIZED_LIKE or not reads:
         return Level.SHAPE

@@ -12,10 +12,10 @@ from typing import Any
 from maskcheck.core.errors import LoadError
 from maskcheck.core.settings import Settings
 from maskcheck.loaders.pytorch.checkpoint import digest
-from maskcheck.loaders.pytorch.marks import Marks
 from maskcheck.loaders.pytorch.model import TorchModel
 from maskcheck.loaders.pytorch.recorder import Place, Recorder
 from maskcheck.loaders.pytorch.safety import require_torch
+from maskcheck.loaders.pytorch.script_probes import Marks
 
 
 def load(path: Path, settings: Settings) -> TorchModel:

@@ -1,1 +1,1 @@
-"""The twins, one module per family. Each is a function ``Bench -> observations``."""
+"""The twins, one module per family. Each is a function ``TwinContext -> observations``."""

@@ -13,105 +13,105 @@ from maskcheck.core.report import TwinKind
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
-from maskcheck.probe.runner import Call
-from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.runner import PaddedBatch
+from maskcheck.probe.twins.context import TwinContext
 
 _NEARLY = "a pad that misses the pad value by 0.001 in one feature counts as a real step"
 
-Compared = list[tuple[Gap, Call, Call]]
+Compared = list[tuple[Gap, PaddedBatch, PaddedBatch]]
 
 
-def content(bench: Bench) -> Iterator[Observation]:
+def content(context: TwinContext) -> Iterator[Observation]:
     """Other values at the pads, same shape, same mask. Exactly nothing changes in a clean model."""
-    gating = bench.gating(TwinKind.CONTENT)
+    gating = context.gating(TwinKind.CONTENT)
     try:
-        found = worth_of_pads(bench)
+        found = worth_of_pads(context)
     except TraceError as error:
-        yield bench.untested(TwinKind.CONTENT, "pad row", error.message)
+        yield context.untested(TwinKind.CONTENT, "pad row", error.message)
         return
     if found is None:
-        yield bench.untested(
+        yield context.untested(
             TwinKind.CONTENT, "pads", "nothing but the pad value marks the padding, so pads cannot hold anything else"
         )
         return
     compared, pad_row = found
-    yield bench.observe(TwinKind.CONTENT, "pad row" if pad_row else "pads", compared, gating=gating, pad_row=pad_row)
+    yield context.observe(TwinKind.CONTENT, "pad row" if pad_row else "pads", compared, gating=gating, pad_row=pad_row)
 
 
-def worth_of_pads(bench: Bench) -> tuple[Compared, bool] | None:
+def worth_of_pads(context: TwinContext) -> tuple[Compared, bool] | None:
     """Compare pads of one content with pads of another, by feeding it or by changing the pad's embedding row.
 
     The flag says which: true for the embedding row. ``None`` where neither is possible.
     """
-    if bench.free_content:
-        return _fed(bench), False
-    recognised = [s for s in bench.contract.of(bench.domain, Role.FEATURES) if s.ids_carry_mask]
-    if not recognised and not bench.contract.of(bench.domain, Role.TOKENS):
+    if context.free_content:
+        return _fed(context), False
+    recognised = [s for s in context.contract.of(context.domain, Role.FEATURES) if s.ids_carry_mask]
+    if not recognised and not context.contract.of(context.domain, Role.TOKENS):
         return None
-    found = _pad_row(bench, None)
+    found = _pad_row(context, None)
     return None if found is None else ([found], True)
 
 
-def _fed(bench: Bench) -> Compared:
-    reference = bench.padded(bench.rows, bench.plan.few)
-    answers = bench.runner.valid(reference)
+def _fed(context: TwinContext) -> Compared:
+    reference = context.padded(context.rows, context.plan.few)
+    answers = context.runner.valid(reference)
     compared = []
     for fill, seed in ((Fill.RANDOM, 1), (Fill.OTHER_RANDOM, 2)):
-        twin = bench.padded(bench.rows, bench.plan.few, fill, seed)
-        compared.append((bench.judge.compare(answers, bench.runner.valid(twin), exact=True), reference, twin))
+        twin = context.padded(context.rows, context.plan.few, fill, seed)
+        compared.append((context.judge.compare(answers, context.runner.valid(twin), exact=True), reference, twin))
     return compared
 
 
-def _pad_row(bench: Bench, fill: Array | float | None) -> tuple[Gap, Call, Call] | None:
+def _pad_row(context: TwinContext, fill: Array | float | None) -> tuple[Gap, PaddedBatch, PaddedBatch] | None:
     """Change the embedding of the pad id in the instrumented model; ids and masks stay as they are."""
-    rows = bench.exactly(bench.runner.batch_size(min(4, len(bench.rows))))
-    call = bench.padded(rows, bench.plan.few)
-    arrays = feeds(bench.contract, call)
-    base = bench.model.trace(arrays)
-    found = [e for e in entries(bench.model, bench.contract, base) if e.input.domain == bench.domain]
-    patches = pad_rows_changed(bench.contract, call, base, tuple(found), fill, bench.settings.seed + 29)
+    rows = context.exactly(context.runner.batch_size(min(4, len(context.rows))))
+    call = context.padded(rows, context.plan.few)
+    arrays = feeds(context.contract, call)
+    base = context.model.trace(arrays)
+    found = [e for e in entries(context.model, context.contract, base) if e.input.domain == context.domain]
+    patches = pad_rows_changed(context.contract, call, base, tuple(found), fill, context.settings.seed + 29)
     if not patches:
         return None
-    moved = bench.model.trace(arrays, patches=patches, record=())
-    before, after = (bench.runner.valid_outputs(run.outputs, call) for run in (base, moved))
-    return bench.judge.compare(before, after, exact=True), call, call
+    moved = context.model.trace(arrays, patches=patches, record=())
+    before, after = (context.runner.valid_outputs(run.outputs, call) for run in (base, moved))
+    return context.judge.compare(before, after, exact=True), call, call
 
 
-def poison(bench: Bench) -> Iterator[Observation]:
+def poison(context: TwinContext) -> Iterator[Observation]:
     """NaN, infinity and huge values at the pads. A hygiene check: a correct softmax mask lets NaN through as well."""
-    gating = bench.gating(TwinKind.POISON)
-    features = bench.contract.of(bench.domain, Role.FEATURES)
+    gating = context.gating(TwinKind.POISON)
+    features = context.contract.of(context.domain, Role.FEATURES)
     if not any(np.issubdtype(np.dtype(spec.dtype), np.floating) for spec in features):
-        yield from _poisoned_rows(bench, gating)
+        yield from _poisoned_rows(context, gating)
         return
-    if bench.free_content:
+    if context.free_content:
         fills = {"nan": Fill.NAN, "inf": Fill.INF, "huge": Fill.HUGE}
     elif any(spec.ids_carry_mask for spec in features):
         fills = {"near miss": Fill.NEAR}
     else:
-        yield bench.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
+        yield context.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
         return
-    reference = bench.padded(bench.rows, bench.plan.few)
-    answers = bench.runner.valid(reference)
+    reference = context.padded(context.rows, context.plan.few)
+    answers = context.runner.valid(reference)
     for name, fill in fills.items():
-        twin = bench.padded(bench.rows, bench.plan.few, fill, seed=3)
+        twin = context.padded(context.rows, context.plan.few, fill, seed=3)
         try:
-            gap = bench.judge.compare(answers, bench.runner.valid(twin), exact=True)
+            gap = context.judge.compare(answers, context.runner.valid(twin), exact=True)
         except RunError as error:
-            yield bench.untested(TwinKind.POISON, name, f"the model refused it: {error.message}", gating=gating)
+            yield context.untested(TwinKind.POISON, name, f"the model refused it: {error.message}", gating=gating)
             continue
         reason = _NEARLY if gap.leaks and fill is Fill.NEAR else None
-        yield bench.observe(TwinKind.POISON, name, [(gap, reference, twin)], gating=gating, reason=reason)
+        yield context.observe(TwinKind.POISON, name, [(gap, reference, twin)], gating=gating, reason=reason)
 
 
-def _poisoned_rows(bench: Bench, gating: bool) -> Iterator[Observation]:
+def _poisoned_rows(context: TwinContext, gating: bool) -> Iterator[Observation]:
     for name, value in (("nan", float("nan")), ("huge", 1e4)):
         try:
-            found = _pad_row(bench, value)
+            found = _pad_row(context, value)
         except (RunError, TraceError) as error:
-            yield bench.untested(TwinKind.POISON, name, error.message, gating=gating)
+            yield context.untested(TwinKind.POISON, name, error.message, gating=gating)
             continue
         if found is None:
-            yield bench.untested(TwinKind.POISON, name, "no embedding of the pads to poison was found", gating=gating)
+            yield context.untested(TwinKind.POISON, name, "no embedding of the pads to poison was found", gating=gating)
             return
-        yield bench.observe(TwinKind.POISON, name, [found], gating=gating, pad_row=True)
+        yield context.observe(TwinKind.POISON, name, [found], gating=gating, pad_row=True)

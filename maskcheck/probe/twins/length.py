@@ -9,9 +9,9 @@ from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.report import TwinKind
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
-from maskcheck.probe.runner import Answers, Call, unpadded
+from maskcheck.probe.runner import Answers, PaddedBatch, unpadded
 from maskcheck.probe.twins import content
-from maskcheck.probe.twins.bench import Bench, valid_lengths
+from maskcheck.probe.twins.context import TwinContext, valid_lengths
 
 _LONG = 131
 """Past the usual windows, blocks and chunk sizes (64, 128)."""
@@ -20,67 +20,67 @@ _MANY = 96
 """Further rows that are tried where hidden states say that pads reach the answer and no row has shown it."""
 _RARE_STREAM = 100
 
-Compared = list[tuple[Gap, Call, Call]]
+Compared = list[tuple[Gap, PaddedBatch, PaddedBatch]]
 
 
-def length(bench: Bench) -> Iterator[Observation]:
+def length(context: TwinContext) -> Iterator[Observation]:
     """The gating twin: padding on the contract's side with the contract's pad value."""
-    if bench.plan.fixed:
-        yield from _fixed(bench)
+    if context.plan.fixed:
+        yield from _fixed(context)
         return
-    gating = bench.gating(TwinKind.LENGTH)
-    side = bench.side.value
-    compared, refused = _cases(bench, Fill.PAD)
+    gating = context.gating(TwinKind.LENGTH)
+    side = context.side.value
+    compared, refused = _cases(context, Fill.PAD)
     if compared:
-        yield bench.observe(TwinKind.LENGTH, side, compared, gating=gating, reason=_worst_case(compared))
+        yield context.observe(TwinKind.LENGTH, side, compared, gating=gating, reason=_worst_case(compared))
     else:
-        yield bench.untested(TwinKind.LENGTH, side, f"the model refused every padded batch: {refused}")
+        yield context.untested(TwinKind.LENGTH, side, f"the model refused every padded batch: {refused}")
         return
-    yield from _alone(bench, gating)
-    yield from _long(bench, gating)
-    if bench.free_content:
-        filled, _ = _cases(bench, Fill.RANDOM)
+    yield from _alone(context, gating)
+    yield from _long(context, gating)
+    if context.free_content:
+        filled, _ = _cases(context, Fill.RANDOM)
         if filled:
-            yield bench.observe(TwinKind.LENGTH, "filler", filled, gating=False, reason=_worst_case(filled))
+            yield context.observe(TwinKind.LENGTH, "filler", filled, gating=False, reason=_worst_case(filled))
 
 
-def rare(bench: Bench) -> Observation | None:
+def rare(context: TwinContext) -> Observation | None:
     """Many more rows with a few pads: a maximum that pads win for one text in fifty needs fifty texts to be seen.
 
     Half of them are short: the fewer real positions there are, the more often a pad wins. ``None`` where the number of
     pads cannot vary or the model refuses so many rows.
     """
-    if bench.plan.fixed:
-        return _rare_fixed(bench)
+    if context.plan.fixed:
+        return _rare_fixed(context)
     compared: Compared = []
-    size = bench.runner.batch_size(len(bench.rows))
-    dimensions = bench.contract.dimensions
-    own = valid_lengths(bench.plan)
-    short = {n: max(dimensions[n].minimum, v // 3) if n in own else v for n, v in bench.plan.valid.items()}
+    size = context.runner.batch_size(len(context.rows))
+    dimensions = context.contract.dimensions
+    own = valid_lengths(context.plan)
+    short = {n: max(dimensions[n].minimum, v // 3) if n in own else v for n, v in context.plan.valid.items()}
     try:
         for batch in range(_MANY // size):
-            lengths = short if batch % 2 else bench.plan.valid
-            call = unpadded(bench.source.rows(size, lengths, _RARE_STREAM + batch))
-            twin = bench.padded(call.rows, bench.plan.few)
-            compared.append((bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin)), call, twin))
+            lengths = short if batch % 2 else context.plan.valid
+            call = unpadded(context.source.rows(size, lengths, _RARE_STREAM + batch))
+            twin = context.padded(call.rows, context.plan.few)
+            compared.append((context.judge.compare(context.runner.valid(call), context.runner.valid(twin)), call, twin))
     except RunError:
         return None
     leaking = sum(gap.leaks for gap, _, _ in compared)
     reason = f"for few texts only: in {leaking} of {len(compared)} further batches of {size}" if leaking else None
-    return bench.observe(TwinKind.LENGTH, "rare", compared, gating=bench.gating(TwinKind.LENGTH), reason=reason)
+    return context.observe(TwinKind.LENGTH, "rare", compared, gating=context.gating(TwinKind.LENGTH), reason=reason)
 
 
-def _rare_fixed(bench: Bench) -> Observation | None:
+def _rare_fixed(context: TwinContext) -> Observation | None:
     """The same for one length: many more rows whose pads become something else, half of them with few real steps."""
     compared: Compared = []
     pad_row = False
-    size = bench.runner.batch_size(len(bench.rows))
-    short = {n: max(1, v // 3) if n in valid_lengths(bench.plan) else v for n, v in bench.plan.valid.items()}
+    size = context.runner.batch_size(len(context.rows))
+    short = {n: max(1, v // 3) if n in valid_lengths(context.plan) else v for n, v in context.plan.valid.items()}
     try:
         for batch in range(_MANY // size):
-            lengths = short if batch % 2 else bench.plan.valid
-            rows = bench.source.rows(size, lengths, _RARE_STREAM + batch)
-            found = content.worth_of_pads(replace(bench, base=Call(rows, bench.base.padding)))
+            lengths = short if batch % 2 else context.plan.valid
+            rows = context.source.rows(size, lengths, _RARE_STREAM + batch)
+            found = content.worth_of_pads(replace(context, base=PaddedBatch(rows, context.base.padding)))
             if found is None:
                 return None
             more, pad_row = found
@@ -89,31 +89,31 @@ def _rare_fixed(bench: Bench) -> Observation | None:
         return None
     leaking = sum(gap.leaks for gap, _, _ in compared)
     reason = f"for few texts only: in {leaking} of {len(compared)} further comparisons" if leaking else None
-    gating = bench.gating(TwinKind.LENGTH)
-    return bench.observe(TwinKind.LENGTH, "rare", compared, gating=gating, reason=reason, pad_row=pad_row)
+    gating = context.gating(TwinKind.LENGTH)
+    return context.observe(TwinKind.LENGTH, "rare", compared, gating=gating, reason=reason, pad_row=pad_row)
 
 
-def _reference(bench: Bench, call: Call) -> Answers:
-    return bench.reference if call is bench.base else bench.runner.valid(call)
+def _reference(context: TwinContext, call: PaddedBatch) -> Answers:
+    return context.reference if call is context.base else context.runner.valid(call)
 
 
-def _cases(bench: Bench, fill: Fill) -> tuple[Compared, str]:
+def _cases(context: TwinContext, fill: Fill) -> tuple[Compared, str]:
     compared: Compared = []
     refused = ""
-    references: dict[tuple[tuple[str, int], ...], tuple[Call, Answers]] = {}
-    for stream, (valid, totals) in enumerate(bench.plan.cases):
+    references: dict[tuple[tuple[str, int], ...], tuple[PaddedBatch, Answers]] = {}
+    for stream, (valid, totals) in enumerate(context.plan.cases):
         key = tuple(sorted(valid.items()))
         try:
             if key not in references:
                 call = (
-                    bench.base
-                    if valid == bench.plan.valid
-                    else unpadded(bench.source.rows(bench.few_rows, valid, 1 + stream))
+                    context.base
+                    if valid == context.plan.valid
+                    else unpadded(context.source.rows(context.few_rows, valid, 1 + stream))
                 )
-                references[key] = (call, _reference(bench, call))
+                references[key] = (call, _reference(context, call))
             call, reference = references[key]
-            twin = bench.padded(call.rows, totals, fill, seed=stream)
-            compared.append((bench.judge.compare(reference, bench.runner.valid(twin)), call, twin))
+            twin = context.padded(call.rows, totals, fill, seed=stream)
+            compared.append((context.judge.compare(reference, context.runner.valid(twin)), call, twin))
         except RunError as error:
             refused = error.message
     return compared, refused
@@ -129,71 +129,77 @@ def _worst_case(compared: Compared) -> str | None:
     return f"largest for {valid} real of {total}"
 
 
-def _changed(reference: Call, twin: Call) -> list[str]:
+def _changed(reference: PaddedBatch, twin: PaddedBatch) -> list[str]:
     return [n for n, t in twin.padding.totals.items() if t != reference.padding.totals[n]] or list(twin.padding.totals)
 
 
-def _own(reference: Call, twin: Call) -> list[int]:
+def _own(reference: PaddedBatch, twin: PaddedBatch) -> list[int]:
     return [twin.rows[0].lengths[n] for n in _changed(reference, twin)]
 
 
-def _alone(bench: Bench, gating: bool) -> Iterator[Observation]:
+def _alone(context: TwinContext, gating: bool) -> Iterator[Observation]:
     """One row by itself: guards on the batch size hide masks exactly there."""
-    if not bench.runner.mixes_rows or bench.contract.fixed_batch:
+    if not context.runner.mixes_rows or context.contract.fixed_batch:
         return
-    call = unpadded(bench.rows[:1])
-    twin = bench.padded(call.rows, bench.plan.few)
-    gap = bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin))
-    yield bench.observe(TwinKind.LENGTH, "alone", [(gap, call, twin)], gating=gating)
+    call = unpadded(context.rows[:1])
+    twin = context.padded(call.rows, context.plan.few)
+    gap = context.judge.compare(context.runner.valid(call), context.runner.valid(twin))
+    yield context.observe(TwinKind.LENGTH, "alone", [(gap, call, twin)], gating=gating)
 
 
-def _long(bench: Bench, gating: bool) -> Iterator[Observation]:
+def _long(context: TwinContext, gating: bool) -> Iterator[Observation]:
     """One long setting, past windows and blocks, for models that accept it."""
-    own = [d.name for d in bench.plan.domain.dimensions]
-    if max(bench.plan.valid[n] for n in own) >= _LONG or len(own) > 1:
+    own = [d.name for d in context.plan.domain.dimensions]
+    if max(context.plan.valid[n] for n in own) >= _LONG or len(own) > 1:
         return
-    limit = bench.plan.domain.dimensions[0].maximum or 10**9
+    limit = context.plan.domain.dimensions[0].maximum or 10**9
     for base in (_LONG, 61, 35):
         total = base + base // 2
         if total > limit:
             continue
-        valid = {**bench.plan.valid, own[0]: base}
-        row = bench.source.rows(bench.runner.batch_size(1), valid, 50)
-        short = bench.source.rows(bench.runner.batch_size(1), bench.plan.valid, 51)
+        valid = {**context.plan.valid, own[0]: base}
+        row = context.source.rows(context.runner.batch_size(1), valid, 50)
+        short = context.source.rows(context.runner.batch_size(1), context.plan.valid, 51)
         try:
             compared = []
             for rows, totals in ((row, {**valid, own[0]: total}), (short, {**valid, own[0]: total})):
                 call = unpadded(rows)
-                twin = bench.padded(rows, totals)
-                compared.append((bench.judge.compare(bench.runner.valid(call), bench.runner.valid(twin)), call, twin))
+                twin = context.padded(rows, totals)
+                compared.append(
+                    (context.judge.compare(context.runner.valid(call), context.runner.valid(twin)), call, twin)
+                )
         except RunError:
             continue
-        yield bench.observe(TwinKind.LENGTH, "long", compared, gating=gating, reason=_worst_case(compared))
+        yield context.observe(TwinKind.LENGTH, "long", compared, gating=gating, reason=_worst_case(compared))
         return
-    yield bench.untested(
-        TwinKind.LENGTH, "long", f"no length past {bench.plan.many[own[0]]} was accepted", gating=False
+    yield context.untested(
+        TwinKind.LENGTH, "long", f"no length past {context.plan.many[own[0]]} was accepted", gating=False
     )
 
 
-def _fixed(bench: Bench) -> Iterator[Observation]:
+def _fixed(context: TwinContext) -> Iterator[Observation]:
     """The number of positions is fixed, so what can vary is what a pad is worth: its content, ids and masks unchanged.
 
     Gates in place of the number of pads: an answer that depends on the arbitrary vector at a pad depends on the
     padding.
     """
-    size = "x".join(str(d.fixed) for d in bench.plan.domain.dimensions)
-    gating = bench.gating(TwinKind.LENGTH)
+    size = "x".join(str(d.fixed) for d in context.plan.domain.dimensions)
+    gating = context.gating(TwinKind.LENGTH)
     try:
-        found = content.worth_of_pads(bench)
+        found = content.worth_of_pads(context)
     except TraceError as error:
-        yield bench.untested(TwinKind.LENGTH, "fixed", f"the length is fixed at {size}, and {_lowered(error.message)}")
+        yield context.untested(
+            TwinKind.LENGTH, "fixed", f"the length is fixed at {size}, and {_lowered(error.message)}"
+        )
         return
     if found is None:
-        yield bench.untested(TwinKind.LENGTH, "fixed", f"the length is fixed at {size} and its pads cannot be changed")
+        yield context.untested(
+            TwinKind.LENGTH, "fixed", f"the length is fixed at {size} and its pads cannot be changed"
+        )
         return
     compared, pad_row = found
     reason = f"the length is fixed at {size}: the pads' content was changed instead of their number"
-    yield bench.observe(TwinKind.LENGTH, "fixed", compared, gating=gating, reason=reason, pad_row=pad_row)
+    yield context.observe(TwinKind.LENGTH, "fixed", compared, gating=gating, reason=reason, pad_row=pad_row)
 
 
 def _lowered(message: str) -> str:

@@ -13,105 +13,105 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.report import TwinKind
 from maskcheck.probe.layout import Row
 from maskcheck.probe.observe import Gap, Observation
-from maskcheck.probe.runner import Call
-from maskcheck.probe.twins.bench import Bench
+from maskcheck.probe.runner import PaddedBatch
+from maskcheck.probe.twins.context import TwinContext
 
 _ORDER = (2, 0, 3, 1)
 _HEADS = 4
 """Batches as large as a usual number of heads let a batch mask pass for a head mask without an error."""
 
 
-def _longer(bench: Bench, count: int, stream: int) -> tuple[Row, ...]:
+def _longer(context: TwinContext, count: int, stream: int) -> tuple[Row, ...]:
     """Rows that fill the whole padded length."""
-    return bench.source.rows(count, bench.plan.few, stream)
+    return context.source.rows(count, context.plan.few, stream)
 
 
-def mates(bench: Bench) -> Iterator[Observation]:
+def mates(context: TwinContext) -> Iterator[Observation]:
     """The same row, padded to the same length, beside other rows. Only the rows around it change."""
-    gating = bench.gating(TwinKind.MATES)
-    if not bench.runner.mixes_rows:
-        yield bench.untested(
+    gating = context.gating(TwinKind.MATES)
+    if not context.runner.mixes_rows:
+        yield context.untested(
             TwinKind.MATES, "beside longer", "the batch is fixed at one row, so no row has mates", gating=False
         )
         return
-    if bench.contract.fixed_batch:
-        yield _fixed_batch(bench, gating)
+    if context.contract.fixed_batch:
+        yield _fixed_batch(context, gating)
         return
-    short = bench.rows[:1]
-    totals = bench.plan.few
-    alone = bench.padded(short, totals)
-    reference = bench.runner.valid(alone)
-    compared: list[tuple[Gap, Call, Call]] = []
-    length = totals[bench.plan.domain.dimensions[0].name]
+    short = context.rows[:1]
+    totals = context.plan.few
+    alone = context.padded(short, totals)
+    reference = context.runner.valid(alone)
+    compared: list[tuple[Gap, PaddedBatch, PaddedBatch]] = []
+    length = totals[context.plan.domain.dimensions[0].name]
     for stream, size in enumerate(sorted({2, 3, _HEADS, min(length, 32)})):
-        batch = bench.padded(short + _longer(bench, size - 1, 20 + stream), totals)
+        batch = context.padded(short + _longer(context, size - 1, 20 + stream), totals)
         try:
             compared.append(
-                (bench.judge.compare(reference, bench.runner.valid(batch, together=True), rows=[0]), alone, batch)
+                (context.judge.compare(reference, context.runner.valid(batch, together=True), rows=[0]), alone, batch)
             )
         except RunError:
             continue  # a batch size the model refuses; the others still count
     if not compared:
-        yield bench.untested(TwinKind.MATES, "beside longer", "the model refused every batch of several rows")
+        yield context.untested(TwinKind.MATES, "beside longer", "the model refused every batch of several rows")
         return
-    yield bench.observe(TwinKind.MATES, "beside longer", compared, gating=gating)
-    if not bench.contract.batches or len(_ORDER) in bench.contract.batches:
-        yield _permuted(bench, gating)
+    yield context.observe(TwinKind.MATES, "beside longer", compared, gating=gating)
+    if not context.contract.batches or len(_ORDER) in context.contract.batches:
+        yield _permuted(context, gating)
 
 
-def _permuted(bench: Bench, gating: bool) -> Observation:
+def _permuted(context: TwinContext, gating: bool) -> Observation:
     """Rows of mixed lengths in two orders: a lost unsort or a mask in head order shows."""
-    mixed = bench.rows[:2] + _longer(bench, 2, 30)
-    call = bench.padded(mixed, bench.plan.few)
+    mixed = context.rows[:2] + _longer(context, 2, 30)
+    call = context.padded(mixed, context.plan.few)
     order = _ORDER
-    twin = Call(tuple(mixed[i] for i in order), call.padding)
-    answers = bench.runner.valid(call, together=True)
-    moved = bench.runner.valid(twin, together=True)
+    twin = PaddedBatch(tuple(mixed[i] for i in order), call.padding)
+    answers = context.runner.valid(call, together=True)
+    moved = context.runner.valid(twin, together=True)
     restored = {name: [rows[order.index(i)] for i in range(len(order))] for name, rows in moved.items()}
-    gap = bench.judge.compare(answers, restored)
-    found = bench.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
+    gap = context.judge.compare(answers, restored)
+    found = context.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
     if found.pair is None:
         return found
     return replace(found, pair=replace(found.pair, other_row=order.index(found.pair.row)))
 
 
-def _fixed_batch(bench: Bench, gating: bool) -> Observation:
-    size = bench.contract.fixed_batch or 1
-    first = bench.rows[:1]
-    one = bench.padded(first + bench.rows[1:size], bench.plan.few)
+def _fixed_batch(context: TwinContext, gating: bool) -> Observation:
+    size = context.contract.fixed_batch or 1
+    first = context.rows[:1]
+    one = context.padded(first + context.rows[1:size], context.plan.few)
     if len(one.rows) < size:
-        one = bench.padded(first + bench.source.rows(size - 1, bench.plan.valid, 21), bench.plan.few)
-    other = bench.padded(first + _longer(bench, size - 1, 22), bench.plan.few)
-    gap = bench.judge.compare(bench.runner.valid(one), bench.runner.valid(other), rows=[0], exact=True)
-    return bench.observe(TwinKind.MATES, "beside longer", [(gap, one, other)], gating=gating)
+        one = context.padded(first + context.source.rows(size - 1, context.plan.valid, 21), context.plan.few)
+    other = context.padded(first + _longer(context, size - 1, 22), context.plan.few)
+    gap = context.judge.compare(context.runner.valid(one), context.runner.valid(other), rows=[0], exact=True)
+    return context.observe(TwinKind.MATES, "beside longer", [(gap, one, other)], gating=gating)
 
 
-def empty(bench: Bench) -> Iterator[Observation]:
+def empty(context: TwinContext) -> Iterator[Observation]:
     """One row that is nothing but padding: does it disturb the others?"""
-    gating = bench.gating(TwinKind.MATES)
-    if not bench.runner.mixes_rows or (bench.contract.fixed_batch or 3) < 2 or bench.contract.batches:
-        yield bench.untested(TwinKind.EMPTY, "all-pad mate", "too few batch sizes run", gating=False)
+    gating = context.gating(TwinKind.MATES)
+    if not context.runner.mixes_rows or (context.contract.fixed_batch or 3) < 2 or context.contract.batches:
+        yield context.untested(TwinKind.EMPTY, "all-pad mate", "too few batch sizes run", gating=False)
         return
-    if not bench.masked and not bench.ids_carry_mask:
-        yield bench.untested(
+    if not context.masked and not context.ids_carry_mask:
+        yield context.untested(
             TwinKind.EMPTY, "all-pad mate", "nothing tells the model that a row is empty", gating=False
         )
         return
-    size = bench.contract.fixed_batch or 3
-    rows = (bench.rows * size)[: size - 1] + bench.rows[-1:]
-    full = bench.padded(rows, bench.plan.few)
-    hollow = Call(rows, replace(full.padding, empty_rows=(size - 1,)))
+    size = context.contract.fixed_batch or 3
+    rows = (context.rows * size)[: size - 1] + context.rows[-1:]
+    full = context.padded(rows, context.plan.few)
+    hollow = PaddedBatch(rows, replace(full.padding, empty_rows=(size - 1,)))
     try:
-        answers = bench.runner.run(hollow, together=True)
+        answers = context.runner.run(hollow, together=True)
     except RunError as error:
-        yield bench.untested(
+        yield context.untested(
             TwinKind.EMPTY, "all-pad mate", f"the model refused an all-pad row: {error.message}", gating=False
         )
         return
     others = list(range(size - 1))
-    gap = bench.judge.compare(
-        bench.runner.valid(full, together=True), bench.runner.valid_parts(answers, hollow), rows=others
+    gap = context.judge.compare(
+        context.runner.valid(full, together=True), context.runner.valid_parts(answers, hollow), rows=others
     )
     own = any(not np.all(np.isfinite(a[size - 1].astype(np.float64))) for a in answers.values())
     reason = "the all-pad row itself answers NaN or infinity" if own else None
-    yield bench.observe(TwinKind.EMPTY, "all-pad mate", [(gap, full, hollow)], gating=gating, reason=reason)
+    yield context.observe(TwinKind.EMPTY, "all-pad mate", [(gap, full, hollow)], gating=gating, reason=reason)

@@ -15,8 +15,8 @@ from maskcheck.probe.compare import difference
 from maskcheck.probe.noise import HEADROOM, Floor, Noise
 from maskcheck.probe.observe import Observation, Pair
 from maskcheck.probe.runner import Answers, Runner
-from maskcheck.probe.twins.bench import Bench
 from maskcheck.probe.twins.content import worth_of_pads
+from maskcheck.probe.twins.context import TwinContext
 
 HALF = ("float16", "bfloat16")
 """Precisions in which rounding hides small leaks."""
@@ -35,35 +35,35 @@ _VISIBLE = 1e-5
 """Standard deviations that a difference in the wider precision must have to be called a leak hidden by rounding."""
 
 
-def precision(bench: Bench, observations: Sequence[Observation]) -> Iterator[Observation]:
+def precision(context: TwinContext, observations: Sequence[Observation]) -> Iterator[Observation]:
     """Settle what is near the noise floor; half-precision models are always looked at in single precision."""
-    half = bench.model.info.precision in HALF
-    doubtful = [o for o in observations if o.row.domain == bench.domain and _doubtful(o.row)]
-    gating = bench.gating(TwinKind.PRECISION)
+    half = context.model.info.precision in HALF
+    doubtful = [o for o in observations if o.row.domain == context.domain and _doubtful(o.row)]
+    gating = context.gating(TwinKind.PRECISION)
     wider = "float32" if half else "float64"
     if not half and not doubtful:
-        yield bench.untested(TwinKind.PRECISION, wider, "every difference is far from the noise floor", gating=gating)
+        yield context.untested(TwinKind.PRECISION, wider, "every difference is far from the noise floor", gating=gating)
         return
-    if bench.plan.fixed:
+    if context.plan.fixed:
         reason = "the length is fixed, so no other number of pads can be run in another precision"
-        yield bench.untested(TwinKind.PRECISION, wider, reason, gating=gating)
+        yield context.untested(TwinKind.PRECISION, wider, reason, gating=gating)
         return
     try:
-        model = bench.model.recast(wider)
+        model = context.model.recast(wider)
     except MaskcheckError:
         model = None
     if model is None:
-        yield bench.untested(TwinKind.PRECISION, wider, f"no runtime here takes the model in {wider}", gating=gating)
+        yield context.untested(TwinKind.PRECISION, wider, f"no runtime here takes the model in {wider}", gating=gating)
         return
     mates = [o.pair for o in doubtful if o.row.twin is TwinKind.MATES and o.pair is not None]
     try:
-        yield _judged(bench, model, wider, gating)
+        yield _judged(context, model, wider, gating)
         if mates:
-            yield Observation(_judged_mates(bench, model, mates, wider, gating))
-        if half and any(_drowned(o.row) for o in observations if o.row.domain == bench.domain):
-            yield from _judged_content(bench, model, wider, gating)
+            yield Observation(_judged_mates(context, model, mates, wider, gating))
+        if half and any(_drowned(o.row) for o in observations if o.row.domain == context.domain):
+            yield from _judged_content(context, model, wider, gating)
     except (RunError, TraceError) as error:
-        yield bench.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
+        yield context.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
         model.close()
 
@@ -83,17 +83,17 @@ def single(model: Model, *, wanted: bool = True) -> Iterator[Model | None]:
 
 
 @contextmanager
-def widened(bench: Bench) -> Iterator[Bench | None]:
-    """The bench of a half-precision model, run in float32; ``None`` where that is not to be had."""
-    with single(bench.model, wanted=not bench.plan.fixed) as model:
-        yield None if model is None else _over(bench, model)
+def widened(context: TwinContext) -> Iterator[TwinContext | None]:
+    """The context of a half-precision model, run in float32; ``None`` where that is not to be had."""
+    with single(context.model, wanted=not context.plan.fixed) as model:
+        yield None if model is None else _over(context, model)
 
 
-def _over(bench: Bench, model: Model) -> Bench:
-    """The same bench for the same model in float32."""
-    runner = Runner(model, bench.contract)
-    noise = Noise(dict.fromkeys(bench.judge.noise.floors, Floor(0.0, 10 * _VISIBLE / HEADROOM)))
-    return replace(bench, model=model, runner=runner, judge=replace(bench.judge, runner=runner, noise=noise))
+def _over(context: TwinContext, model: Model) -> TwinContext:
+    """The same context for the same model in float32."""
+    runner = Runner(model, context.contract)
+    noise = Noise(dict.fromkeys(context.judge.noise.floors, Floor(0.0, 10 * _VISIBLE / HEADROOM)))
+    return replace(context, model=model, runner=runner, judge=replace(context.judge, runner=runner, noise=noise))
 
 
 def _doubtful(row: PassportRow) -> bool:
@@ -108,56 +108,56 @@ def _drowned(row: PassportRow) -> bool:
     return row.twin is TwinKind.CONTENT and row.status is Status.CLEAN and row.difference > 0.0
 
 
-def _judged_content(bench: Bench, model: Model, wider: str, gating: bool) -> Iterator[Observation]:
+def _judged_content(context: TwinContext, model: Model, wider: str, gating: bool) -> Iterator[Observation]:
     """Other contents of the pads."""
-    found = worth_of_pads(_over(bench, model))
+    found = worth_of_pads(_over(context, model))
     if found is not None:
         compared, pad_row = found
         gap, first, other = max(compared, key=lambda c: c[0].worst)
-        pair = Pair(TwinKind.CONTENT, wider, bench.domain, first, other, gap.row, gap.worst, pad_row)
-        yield Observation(_decided(bench, gap.worst, wider, f"{wider}{_CONTENT}", gating), pair)
+        pair = Pair(TwinKind.CONTENT, wider, context.domain, first, other, gap.row, gap.worst, pad_row)
+        yield Observation(_decided(context, gap.worst, wider, f"{wider}{_CONTENT}", gating), pair)
 
 
-def _judged(bench: Bench, model: Model, wider: str, gating: bool) -> Observation:
+def _judged(context: TwinContext, model: Model, wider: str, gating: bool) -> Observation:
     """How far padding moves the answers in the wider precision, with the pair that shows it most clearly."""
-    runner = Runner(model, bench.contract)
+    runner = Runner(model, context.contract)
     worst, pair = 0.0, None
-    reference = runner.valid(bench.base)
-    for totals in (totals for valid, totals in bench.plan.cases if valid == bench.plan.valid):
-        call = bench.padded(bench.rows, totals)
+    reference = runner.valid(context.base)
+    for totals in (totals for valid, totals in context.plan.cases if valid == context.plan.valid):
+        call = context.padded(context.rows, totals)
         answers = runner.valid(call)
-        gap = max(difference(reference[n], answers[n]) for n in bench.judge.reacting)
+        gap = max(difference(reference[n], answers[n]) for n in context.judge.reacting)
         if not gap <= worst:
-            row = max(range(len(bench.rows)), key=lambda i: _row_gap(bench, reference, answers, i))
-            worst, pair = gap, Pair(TwinKind.LENGTH, wider, bench.domain, bench.base, call, row, gap)
-    return Observation(_decided(bench, worst, wider, wider, gating), pair)
+            row = max(range(len(context.rows)), key=lambda i: _row_gap(context, reference, answers, i))
+            worst, pair = gap, Pair(TwinKind.LENGTH, wider, context.domain, context.base, call, row, gap)
+    return Observation(_decided(context, worst, wider, wider, gating), pair)
 
 
-def _row_gap(bench: Bench, reference: Answers, answers: Answers, row: int) -> float:
+def _row_gap(context: TwinContext, reference: Answers, answers: Answers, row: int) -> float:
     """How far one row moves, next to itself."""
-    gaps = [difference([reference[n][row]], [answers[n][row]]) for n in bench.judge.reacting]
+    gaps = [difference([reference[n][row]], [answers[n][row]]) for n in context.judge.reacting]
     return max((g for g in gaps if g == g), default=0.0)
 
 
-def _judged_mates(bench: Bench, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:
+def _judged_mates(context: TwinContext, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:
     """The rows that other mates moved, beside the same mates."""
-    runner = Runner(model, bench.contract)
+    runner = Runner(model, context.contract)
     worst = 0.0
     for pair in pairs:
         first, other = pair.rows
         before, after = (runner.valid(call, together=True) for call in (pair.reference, pair.other))
-        gaps = (difference([before[n][first]], [after[n][other]]) for n in bench.judge.reacting)
+        gaps = (difference([before[n][first]], [after[n][other]]) for n in context.judge.reacting)
         worst = max([worst, *gaps])
-    return _decided(bench, worst, wider, f"{wider}{_MATES}", gating)
+    return _decided(context, worst, wider, f"{wider}{_MATES}", gating)
 
 
-def _decided(bench: Bench, worst: float, wider: str, variant: str, gating: bool) -> PassportRow:
-    deployed = max((floor.tolerance for floor in bench.judge.noise.floors.values()), default=0.0)
+def _decided(context: TwinContext, worst: float, wider: str, variant: str, gating: bool) -> PassportRow:
+    deployed = max((floor.tolerance for floor in context.judge.noise.floors.values()), default=0.0)
     limit = max(_VISIBLE if wider == "float64" else 10 * _VISIBLE, deployed * _SHRINKS)
     status = Status.CLEAN if worst <= limit else Status.LEAKY
     reason = f"{worst:.1g} sd apart in {wider}: "
     reason += "what is left was rounding" if status is Status.CLEAN else "a leak, not rounding"
-    return PassportRow(TwinKind.PRECISION, variant, bench.domain, status, gating, reason)
+    return PassportRow(TwinKind.PRECISION, variant, context.domain, status, gating, reason)
 
 
 def settled(observations: Sequence[Observation], domain: str) -> list[Observation]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maskcheck.acceptance import Baseline, Entry, Ignore, Policy, apply, read, record, to_text
+from maskcheck.acceptance import Baseline, BaselineEntry, Ignore, Policy, apply, read, record, to_text
 from maskcheck.core.errors import UsageError
 from maskcheck.core.report import Finding, ModelReport, Outcome, Severity
 from tests.unit.report import sample
@@ -198,8 +198,8 @@ def test_no_threshold_accepts_what_was_not_measured() -> None:
 
 
 def test_an_entry_has_the_fingerprint_of_its_place() -> None:
-    a, b = Entry("MC101", "m.onnx", "s", 1.0), Entry("MC101", "m.onnx", "s", 2.0, "reason")
-    assert a.fingerprint == b.fingerprint != Entry("MC101", "m.onnx", "t", 1.0).fingerprint
+    a, b = BaselineEntry("MC101", "m.onnx", "s", 1.0), BaselineEntry("MC101", "m.onnx", "s", 2.0, "reason")
+    assert a.fingerprint == b.fingerprint != BaselineEntry("MC101", "m.onnx", "t", 1.0).fingerprint
 
 
 def test_only_gating_severities_excuse() -> None:

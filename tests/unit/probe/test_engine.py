@@ -11,10 +11,10 @@ from maskcheck.core.errors import LoadError, NothingToPadError
 from maskcheck.core.model import InputUse, TensorSpec, UseKind
 from maskcheck.core.report import Status, TwinKind
 from maskcheck.core.settings import Overrides, Settings
-from maskcheck.core.trace import OperationKind as K
-from maskcheck.probe.battery import Battery, run
-from maskcheck.probe.explain.story import Story, tell
-from maskcheck.probe.inference.infer import infer
+from maskcheck.explain.explain_model import Explanation, explain_model
+from maskcheck.ir.operation import Kind as K
+from maskcheck.probe.contract.infer_contract import infer
+from maskcheck.probe.run_twins import TwinResults, run
 from maskcheck.probe.samples import Source
 from tests.fakes import FakeModel, Node, attention_model, softmax, token_uses, tokens_and_mask
 
@@ -23,30 +23,30 @@ def silent(step: str, fraction: float) -> None:
     return None
 
 
-def probe(model: FakeModel, overrides: Overrides | None = None) -> tuple[Battery, Story]:
+def probe(model: FakeModel, overrides: Overrides | None = None) -> tuple[TwinResults, Explanation]:
     settings = Settings(overrides=overrides or Overrides())
     found = infer(model, settings.overrides)
-    battery = run(model, found.contract, found.lengths, Source(found.contract, 0), settings, silent)
-    return battery, tell(model, found.contract, battery, 0, silent)
+    results = run(model, found.contract, found.lengths, Source(found.contract, 0), settings, silent)
+    return results, explain_model(model, found.contract, results, 0, silent)
 
 
-def status(battery: Battery, twin: TwinKind, variant: str | None = None) -> Status:
-    rows = [r for r in battery.passport if r.twin is twin and (variant is None or r.variant == variant)]
+def status(results: TwinResults, twin: TwinKind, variant: str | None = None) -> Status:
+    rows = [r for r in results.passport if r.twin is twin and (variant is None or r.variant == variant)]
     assert rows, f"no row for {twin} {variant}"
     return Status.LEAKY if any(r.status is Status.LEAKY for r in rows) else rows[0].status
 
 
-def origins(story: Story) -> list[str]:
-    return [item.evidence.site.name for item in story.items]
+def origins(explanation: Explanation) -> list[str]:
+    return [item.evidence.site.name for item in explanation.items]
 
 
 def test_a_sound_model_is_clean_in_every_gating_twin_and_needs_no_excuse_for_content() -> None:
-    battery, story = probe(attention_model(layers=2))
-    assert all(row.status is Status.CLEAN for row in battery.passport if row.gating)
-    content = next(row for row in battery.passport if row.twin is TwinKind.CONTENT)
+    results, explanation = probe(attention_model(layers=2))
+    assert all(row.status is Status.CLEAN for row in results.passport if row.gating)
+    content = next(row for row in results.passport if row.twin is TwinKind.CONTENT)
     assert content.difference == 0.0
-    assert story.items == ()
-    assert {m.axis for m in story.attention} == {"keys"}
+    assert explanation.items == ()
+    assert {m.axis for m in explanation.attention} == {"keys"}
 
 
 @pytest.mark.parametrize(
@@ -58,29 +58,29 @@ def test_a_sound_model_is_clean_in_every_gating_twin_and_needs_no_excuse_for_con
     ],
 )
 def test_one_fault_is_one_origin_that_explains_all(arguments: dict, origin: str, content: Status) -> None:
-    battery, story = probe(attention_model(**arguments))
-    assert status(battery, TwinKind.LENGTH) is Status.LEAKY
-    assert status(battery, TwinKind.CONTENT) is content
-    assert origins(story) == [origin]
-    assert story.items[0].share == pytest.approx(1.0, abs=1e-3)
+    results, explanation = probe(attention_model(**arguments))
+    assert status(results, TwinKind.LENGTH) is Status.LEAKY
+    assert status(results, TwinKind.CONTENT) is content
+    assert origins(explanation) == [origin]
+    assert explanation.items[0].share == pytest.approx(1.0, abs=1e-3)
 
 
 def test_two_faults_are_told_apart_and_each_has_its_share() -> None:
-    _, story = probe(attention_model(masked=False, pooling="mean"))
-    assert origins(story) == ["softmax0", "pooled"]
+    _, explanation = probe(attention_model(masked=False, pooling="mean"))
+    assert origins(explanation) == ["softmax0", "pooled"]
 
 
 def test_the_same_fault_in_every_layer_is_one_finding_with_relatives() -> None:
-    _, story = probe(attention_model(masked=False, layers=5, pooling="first"))
-    assert origins(story) == ["softmax0"]
-    assert [site.name for site in story.items[0].related] == ["softmax1", "softmax2", "softmax3", "softmax4"]
-    assert story.items[0].share == pytest.approx(1.0, abs=1e-3)
+    _, explanation = probe(attention_model(masked=False, layers=5, pooling="first"))
+    assert origins(explanation) == ["softmax0"]
+    assert [site.name for site in explanation.items[0].related] == ["softmax1", "softmax2", "softmax3", "softmax4"]
+    assert explanation.items[0].share == pytest.approx(1.0, abs=1e-3)
 
 
 def test_unmasked_attention_is_seen_in_the_weights() -> None:
-    _, story = probe(attention_model(masked=False, pooling="first"))
-    assert story.attention[0].axis == "none"
-    assert story.attention[0].pad_mass_max > 1e-3
+    _, explanation = probe(attention_model(masked=False, pooling="first"))
+    assert explanation.attention[0].axis == "none"
+    assert explanation.attention[0].pad_mass_max > 1e-3
 
 
 def features_model(*nodes: Node, outputs: tuple[str, ...] = ("out",), mask: bool = False, **more) -> FakeModel:
@@ -92,10 +92,10 @@ def features_model(*nodes: Node, outputs: tuple[str, ...] = ("out",), mask: bool
 
 def test_rows_that_touch_each_other_leak_through_mates_only() -> None:
     mixing = Node("out", K.SOFTMAX, ("features",), lambda x: softmax(x, axis=0), {"axis": 0})
-    battery, story = probe(features_model(mixing))
-    assert status(battery, TwinKind.LENGTH) is Status.CLEAN
-    assert status(battery, TwinKind.MATES) is Status.LEAKY
-    assert origins(story) == ["out"]
+    results, explanation = probe(features_model(mixing))
+    assert status(results, TwinKind.LENGTH) is Status.CLEAN
+    assert status(results, TwinKind.MATES) is Status.LEAKY
+    assert origins(explanation) == ["out"]
 
 
 def test_a_convolution_over_the_edge_leaks_at_the_boundary() -> None:
@@ -104,10 +104,10 @@ def test_a_convolution_over_the_edge_leaks_at_the_boundary() -> None:
         return padded[:, :-2] + padded[:, 1:-1] * 2 + padded[:, 2:] + np.float32(0.5)
 
     twice = [Node("first", K.CONVOLUTION, ("features",), blur), Node("out", K.CONVOLUTION, ("first",), blur)]
-    battery, story = probe(features_model(*twice))
-    assert status(battery, TwinKind.LENGTH) is Status.LEAKY
-    assert origins(story) == ["out", "first"]
-    gating, warning = story.items
+    results, explanation = probe(features_model(*twice))
+    assert status(results, TwinKind.LENGTH) is Status.LEAKY
+    assert origins(explanation) == ["out", "first"]
+    gating, warning = explanation.items
     assert gating.gating and gating.evidence.spread.value == "boundary"
     assert set(warning.evidence.at_site) == {TwinKind.CONTENT}  # zeros at the pads look like the edge to the first one
 
@@ -115,15 +115,15 @@ def test_a_convolution_over_the_edge_leaks_at_the_boundary() -> None:
 def test_a_model_that_disagrees_with_itself_is_untested_not_clean() -> None:
     rng = np.random.default_rng()
     noisy = Node("out", K.RANDOM, ("features",), lambda x: x.mean(axis=1) + rng.standard_normal())
-    battery, _ = probe(features_model(noisy))
-    assert status(battery, TwinKind.REPEAT) is Status.LEAKY
-    assert status(battery, TwinKind.LENGTH) is Status.UNTESTED
+    results, _ = probe(features_model(noisy))
+    assert status(results, TwinKind.REPEAT) is Status.LEAKY
+    assert status(results, TwinKind.LENGTH) is Status.UNTESTED
 
 
 def test_an_output_that_reacts_to_nothing_is_untested_not_clean() -> None:
     constant = Node("out", K.ELEMENTWISE, ("features",), lambda x: np.zeros((x.shape[0], 2), np.float32))
-    battery, _ = probe(features_model(constant))
-    assert status(battery, TwinKind.LENGTH) is Status.UNTESTED
+    results, _ = probe(features_model(constant))
+    assert status(results, TwinKind.LENGTH) is Status.UNTESTED
 
 
 def test_a_fixed_length_is_audited_through_the_worth_of_its_pads() -> None:
@@ -139,9 +139,9 @@ def test_a_fixed_length_is_audited_through_the_worth_of_its_pads() -> None:
     ]
     uses = (InputUse("ids", UseKind.INDEX, "embed", "embedding", 50),)
     model = FakeModel((TensorSpec("ids", "int64", ("batch", 4)),), nodes, ("out",), weights, uses)
-    battery, story = probe(model)
-    assert status(battery, TwinKind.LENGTH, "fixed") is Status.LEAKY
-    assert origins(story) == ["out"]
+    results, explanation = probe(model)
+    assert status(results, TwinKind.LENGTH, "fixed") is Status.LEAKY
+    assert origins(explanation) == ["out"]
 
 
 def test_a_mask_that_means_the_opposite_of_its_name_is_a_conflict() -> None:
@@ -157,8 +157,8 @@ def test_a_mask_that_means_the_opposite_of_its_name_is_a_conflict() -> None:
     wrong = FakeModel(tokens_and_mask(), turned, ("logits",), model._weights, token_uses())
     found = infer(wrong, Overrides())
     assert [c.kind for c in found.contract.conflicts] == ["inverted-polarity"]
-    battery, _ = probe(wrong)
-    assert status(battery, TwinKind.LENGTH) is Status.LEAKY
+    results, _ = probe(wrong)
+    assert status(results, TwinKind.LENGTH) is Status.LEAKY
 
 
 def test_a_weakly_named_mask_takes_the_polarity_that_works() -> None:
@@ -246,8 +246,8 @@ def test_overrides_beat_inference(kind: K) -> None:
 
 def test_the_other_ends_of_two_padded_tensors_say_nothing() -> None:
     """Masked scores are equal at the pads of any two runs; that must not pass for a reversed, clean tensor."""
-    from maskcheck.probe.explain.align import Axes, View
-    from maskcheck.probe.explain.dirt import Alignment, State, compare
+    from maskcheck.explain.align import Axes, View
+    from maskcheck.explain.divergence import Alignment, State, compare
 
     before = np.array([[1.0, 2.0, 3.0, -1e9, -1e9, -1e9]])
     after = np.array([[1.0, 2.5, 3.0, -1e9, -1e9, -1e9]])
@@ -274,5 +274,5 @@ def test_a_fixed_length_is_not_judged_in_another_precision() -> None:
     ]
     uses = (InputUse("ids", UseKind.INDEX, "embed", "embedding", 50),)
     spec = (TensorSpec("ids", "int64", ("batch", 8)),)
-    battery, _ = probe(Half(spec, nodes, ("out",), weights, uses, precision="float16"))
-    assert status(battery, TwinKind.PRECISION) is Status.UNTESTED
+    results, _ = probe(Half(spec, nodes, ("out",), weights, uses, precision="float16"))
+    assert status(results, TwinKind.PRECISION) is Status.UNTESTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskcheck.core.contract import Role
 from maskcheck.core.model import InputUse, TensorSpec, UseKind
-from maskcheck.probe.inference.structure import draft
+from maskcheck.probe.contract.structure import draft
 
 
 class Inputs:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from maskcheck.core.report import LayerState
-from maskcheck.core.trace import OperationKind, Site
-from maskcheck.probe.explain.leakmap import STRETCHES, SiteState, layers
+from maskcheck.explain.leakmap import STRETCHES, SiteState, layers
+from maskcheck.ir.operation import Kind
+from tests.sites import site as a_site
 
 
 def state(name: str, module: str | None, state: str = "clean", positions: tuple[float, ...] = ()) -> SiteState:
-    return SiteState(Site(name, "Op", OperationKind.OTHER, (), (name,), module=module), state, positions)
+    return SiteState(a_site(name, "Op", Kind.OTHER, (), (name,), module=module), state, positions)
 
 
 def test_what_happens_between_modules_is_not_laid_to_the_module_before_it() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskcheck.core.trace import OperationKind, Site, Trace
-from maskcheck.probe.explain.align import Axes, Mode, View, cut, learn
-from maskcheck.probe.explain.dirt import Alignment, State, states
+from maskcheck.core.trace import Trace
+from maskcheck.explain.align import Axes, Mode, View, cut, learn
+from maskcheck.explain.divergence import Alignment, State, states
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from tests.sites import site as a_site
 
 BESIDE = View(True, rows=2, row=1, lengths=(4, 3))
 
@@ -32,8 +35,8 @@ def _states(chosen: list[int]) -> dict[str, State]:
     """Of ``x``, the steps of two rows, and ``taken``, those of them that are no pads, in the order of ``chosen``."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 6, 8))
-    read = Site("take", "index", OperationKind.INDEX, ("x",), ("taken",))
-    made = Site("make", "add", OperationKind.ELEMENTWISE, ("taken",), ("more",))
+    read = a_site("take", "index", Kind.INDEX, ("x",), ("taken",))
+    made = a_site("make", "add", Kind.ELEMENTWISE, ("taken",), ("more",))
     taken = x.reshape(12, 8)[chosen]
     alone = {"x": x[1:], "taken": x[1, :3], "more": x[1, :3] + 1}
     beside = {"x": x, "taken": taken, "more": taken + 1}

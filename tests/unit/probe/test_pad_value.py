@@ -12,7 +12,7 @@ from maskcheck.auditing import audit_open
 from maskcheck.core.model import InputUse, TensorSpec, UseKind
 from maskcheck.core.report import Finding, ModelReport, Outcome, PassportRow, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
-from maskcheck.core.trace import OperationKind as K
+from maskcheck.ir.operation import Kind as K
 from tests.fakes import FakeModel, Node
 
 TABLE = np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32)

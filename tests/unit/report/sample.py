@@ -32,7 +32,10 @@ from maskcheck.core.report import (
     Status,
     TwinKind,
 )
-from maskcheck.core.trace import OperationKind, Site, SourceLine
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
+from maskcheck.ir.source import SourceLine
+from tests.sites import site as a_site
 
 HOSTILE = "[/bad] [red]x[/red]\x1b[31m\x07\u202e"
 LONG = "/bert/encoder/" + "very_long_block/" * 8 + "attention/self/MatMul_1"
@@ -73,22 +76,22 @@ CONTRACT = Contract(
 
 INFO = ModelInfo("exports/reviews.onnx", "onnx", "ab" * 32, "onnx", {"onnxruntime": "1.31.1", "opset": "18"})
 
-POOL = Site(
+POOL = a_site(
     "/pool/ReduceMean",
     "ReduceMean",
-    OperationKind.REDUCE_MEAN,
+    Kind.REDUCE_MEAN,
     ("h",),
     ("p",),
     module="pool.forward",
     module_class="Pool",
     source=SourceLine("/home/someone/projects/with/quite/a/deep/tree/of/folders/reviews.py", 48, "forward"),
 )
-ATTENTION = Site(LONG, "Softmax", OperationKind.SOFTMAX, ("s",), ("w",), module="encoder.0.attention")
-STRANGE = Site(HOSTILE, "MatMul", OperationKind.MATMUL, ("a",), ("b",), module=HOSTILE)
+ATTENTION = a_site(LONG, "Softmax", Kind.SOFTMAX, ("s",), ("w",), module="encoder.0.attention")
+STRANGE = a_site(HOSTILE, "MatMul", Kind.MATMUL, ("a",), ("b",), module=HOSTILE)
 
 
 def layer(index: int) -> Site:
-    return Site(f"/encoder/{index}/Softmax", "Softmax", OperationKind.SOFTMAX, ("s",), ("w",))
+    return a_site(f"/encoder/{index}/Softmax", "Softmax", Kind.SOFTMAX, ("s",), ("w",))
 
 
 PASSPORT = (

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from maskcheck.core.report import Finding, LayerState, ModelReport, Outcome, Report, Severity
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.operation import Kind
 from maskcheck.report.console import render
 from maskcheck.report.contract_view import render as render_contract
 from maskcheck.report.rendering import Rendering
+from tests.sites import site as a_site
 
 from . import sample
 
@@ -87,7 +88,7 @@ def test_many_findings_are_cut_and_counted() -> None:
 
 def named(name: str) -> Report:
     """A report in which everything bears the same name."""
-    site = Site(name, name, OperationKind.OTHER, (), (), module=name)
+    site = a_site(name, name, Kind.OTHER, (), (), module=name)
     finding = Finding(
         name,
         name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from maskcheck.core.contract import Conflict, Role
 from maskcheck.core.model import StaticFact
-from maskcheck.core.trace import OperationKind as Kind
-from maskcheck.core.trace import Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind
 from tests.unit.rules.scene import case, step, t, weight
 
 SCORES = t("BHTT")
@@ -13,14 +13,14 @@ MASKED = t("BHTT", mask_reaches=True)
 MASK = t("B11T", mask_reaches=True, dtype="bool")
 KEYS = {"tensors": {"scores": SCORES, "mask": MASK}}
 SOFTMAX = {
-    "operation": "Softmax",
+    "operator": "Softmax",
     "kind": Kind.SOFTMAX,
     "reads": (SCORES,),
     "makes": (SCORES,),
     "attributes": {"axis": -1},
 }
 WITH_MASK = {**SOFTMAX, "reads": (MASKED,), "mass": (0.4, 0.3), "axis": "none"}
-FUSED = {"operation": "Attention", "kind": Kind.ATTENTION, "reads": (t("BTD"), weight()), "makes": (t("BTD"),)}
+FUSED = {"operator": "Attention", "kind": Kind.ATTENTION, "reads": (t("BTD"), weight()), "makes": (t("BTD"),)}
 STATES = t("BTD")
 
 
@@ -105,7 +105,7 @@ CASES = (
     ),
     case(
         "MC215",
-        {"operation": "MatMul", "kind": Kind.MATMUL, "reads": (t("BHDT"), t("BHTD")), "makes": (t("BHDD"),)},
+        {"operator": "MatMul", "kind": Kind.MATMUL, "reads": (t("BHDT"), t("BHTD")), "makes": (t("BHDD"),)},
         {"makes": (t("BHTT"),)},
         "MC999",
         "linear attention",
@@ -113,7 +113,7 @@ CASES = (
     case(
         "MC216",
         {
-            "operation": "MatMul",
+            "operator": "MatMul",
             "kind": Kind.MATMUL,
             "reads": (weight("KT"), t("BTD")),
             "makes": (t("BKD"),),
@@ -135,7 +135,7 @@ CASES = (
     case("MC219", {**SOFTMAX, "reads": (MASKED,), "leaks": "s"}, {"leaks": "cls"}, "MC207", "column 0"),
     case(
         "MC220",
-        {"operation": "Mul", "kind": Kind.ELEMENTWISE, "reads": (STATES,), "makes": (STATES,), "leaks": "p"},
+        {"operator": "Mul", "kind": Kind.ELEMENTWISE, "reads": (STATES,), "makes": (STATES,), "leaks": "p"},
         {"leaks": "pc"},
         "MC999",
         "NaN",
@@ -172,7 +172,7 @@ CASES = (
     case(
         "MC942",
         {
-            "operation": "ReduceSum",
+            "operator": "ReduceSum",
             "kind": Kind.REDUCE_SUM,
             "reads": (t("BTD", mask_reaches=True),),
             "makes": (t("BD"),),
@@ -184,6 +184,6 @@ CASES = (
         "lengths",
     ),
     case(
-        "MC943", {**FUSED, "operation": "com.microsoft.Attention"}, {"format": "torch-module"}, "MC205", "given no mask"
+        "MC943", {**FUSED, "operator": "com.microsoft.Attention"}, {"format": "torch-module"}, "MC205", "given no mask"
     ),
 )

@@ -6,40 +6,40 @@ from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Spread
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import TwinKind
-from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.ir.operation import Kind
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED, SCORES = t("BTD"), t("BD"), t("BHTT")
 COLUMNS = t("TD", shape_only=True)
 SIZE = t("1", shape_only=True)
-ADD = {"operation": "Add", "kind": Kind.ELEMENTWISE, "reads": (STATES, COLUMNS), "makes": (STATES,)}
+ADD = {"operator": "Add", "kind": Kind.ELEMENTWISE, "reads": (STATES, COLUMNS), "makes": (STATES,)}
 COSINE = step("Cos", Kind.ELEMENTWISE, ("angles",), ("in1",))
 SOFTMAX = step("Softmax", Kind.SOFTMAX, ("out0",), ("weights",))
 LOOKUP = {
-    "operation": "Gather",
+    "operator": "Gather",
     "kind": Kind.EMBEDDING,
     "reads": (weight("RD"), t("BT", dtype="int64")),
     "makes": (STATES,),
 }
 FLAT = step("Flatten", Kind.LAYOUT, ("states",), ("in0",))
-PRODUCT = {"operation": "MatMul", "kind": Kind.MATMUL, "reads": (t("BDT"), weight("TT")), "makes": (t("BDT"),)}
+PRODUCT = {"operator": "MatMul", "kind": Kind.MATMUL, "reads": (t("BDT"), weight("TT")), "makes": (t("BDT"),)}
 QUANTIZE = {
-    "operation": "DynamicQuantizeLinear",
+    "operator": "DynamicQuantizeLinear",
     "kind": Kind.QUANTIZE,
     "reads": (STATES,),
     "makes": (STATES,),
     "leaks": "cm",
 }
-ROUTE = {"operation": "TopK", "kind": Kind.ROUTING, "reads": (t("BT"),), "makes": (t("BT"),)}
+ROUTE = {"operator": "TopK", "kind": Kind.ROUTING, "reads": (t("BT"),), "makes": (t("BT"),)}
 MEAN = {
-    "operation": "ReduceMean",
+    "operator": "ReduceMean",
     "kind": Kind.REDUCE_MEAN,
     "reads": (STATES,),
     "makes": (POOLED,),
     "attributes": {"axes": [1]},
 }
 LAST = {
-    "operation": "Gather",
+    "operator": "Gather",
     "kind": Kind.INDEX,
     "reads": (STATES, t("B", dtype="int64", mask_reaches=True)),
     "makes": (POOLED,),
@@ -75,7 +75,7 @@ CASES = (
         "MC999",
         "pad id",
     ),
-    case("MC605", {**ADD, "operation": "Mul", "leaks": "ls", "up": (COSINE,)}, {"up": ()}, "MC603", "frequencies"),
+    case("MC605", {**ADD, "operator": "Mul", "leaks": "ls", "up": (COSINE,)}, {"up": ()}, "MC603", "frequencies"),
     case(
         "MC606",
         {**MEAN, "reads": (t("BTKD"),), "makes": (t("BTD"),), "attributes": {"axes": [2]}, "leaks": "s"},
@@ -92,8 +92,8 @@ CASES = (
     ),
     case(
         "MC701",
-        {**LOOKUP, "operation": "aten._embedding_bag"},
-        {"operation": "aten.embedding"},
+        {**LOOKUP, "operator": "aten._embedding_bag"},
+        {"operator": "aten.embedding"},
         "MC999",
         "pad id's row",
     ),
@@ -109,7 +109,7 @@ CASES = (
         "MC703",
         {
             **ADD,
-            "operation": "Mul",
+            "operator": "Mul",
             "reads": (STATES, t("B11")),
             "up": (step("ReduceSum", Kind.REDUCE_SUM), step("Gather", Kind.EMBEDDING)),
         },
@@ -121,7 +121,7 @@ CASES = (
         "MC704",
         {
             **PRODUCT,
-            "operation": "Gemm",
+            "operator": "Gemm",
             "reads": (t("BR"), weight()),
             "makes": (POOLED,),
             "up": (FLAT,),
@@ -155,7 +155,7 @@ CASES = (
     case(
         "MC924",
         {
-            "operation": "MatMul",
+            "operator": "MatMul",
             "kind": Kind.MATMUL,
             "reads": (t("BKT"), STATES),
             "makes": (t("BKD"),),
@@ -169,8 +169,8 @@ CASES = (
     case("MC801", QUANTIZE, {"attributes": {"block_size": 32}}, "MC802", "one scale"),
     case(
         "MC801",
-        {**QUANTIZE, "operation": "DynamicQuantizeLSTM", "kind": Kind.RECURRENT},
-        {"operation": "LSTM"},
+        {**QUANTIZE, "operator": "DynamicQuantizeLSTM", "kind": Kind.RECURRENT},
+        {"operator": "LSTM"},
         "MC302",
         "one scale",
     ),
@@ -185,7 +185,7 @@ CASES = (
     case(
         "MC901",
         {
-            "operation": "CumSum",
+            "operator": "CumSum",
             "kind": Kind.SCAN,
             "reads": (STATES,),
             "makes": (STATES,),
@@ -200,8 +200,8 @@ CASES = (
     case("MC902", ROUTE, {"leaks": "s", "makes": (t("BT"),)}, "MC606", "compete"),
     case(
         "MC920",
-        {**PRODUCT, "operation": "DFT", "kind": Kind.FOURIER},
-        {"operation": "MatMul", "kind": Kind.MATMUL},
+        {**PRODUCT, "operator": "DFT", "kind": Kind.FOURIER},
+        {"operator": "MatMul", "kind": Kind.MATMUL},
         "MC921",
         "transform",
     ),
@@ -217,7 +217,7 @@ CASES = (
     ),
     case(
         "MC944",
-        {**ADD, "operation": "Custom", "kind": Kind.OTHER, "framework": "keras", "static": (DROPPED,)},
+        {**ADD, "operator": "Custom", "kind": Kind.OTHER, "framework": "keras", "static": (DROPPED,)},
         {"static": ()},
         "MC999",
         "an earlier layer dropped it",
@@ -231,10 +231,10 @@ CASES = (
     ),
     case(
         "MC945",
-        {**MEAN, "operation": "Dropout", "kind": Kind.RANDOM},
+        {**MEAN, "operator": "Dropout", "kind": Kind.RANDOM},
         {"kind": Kind.ELEMENTWISE},
         "MC999",
         "random numbers",
     ),
-    case("MC999", {**ADD, "operation": "Combine", "kind": Kind.OTHER}, {"kind": Kind.FOURIER}, "MC920", "Combine"),
+    case("MC999", {**ADD, "operator": "Combine", "kind": Kind.OTHER}, {"kind": Kind.FOURIER}, "MC920", "Combine"),
 )

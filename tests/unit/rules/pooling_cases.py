@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from maskcheck.core.contract import Side
-from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.ir.operation import Kind
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED, KEPT = t("BTD"), t("BD"), t("B1D")
 MEAN = {
-    "operation": "ReduceMean",
+    "operator": "ReduceMean",
     "kind": Kind.REDUCE_MEAN,
     "reads": (STATES,),
     "makes": (POOLED,),
     "attributes": {"axes": [1]},
 }
-SUM = {**MEAN, "operation": "ReduceSum", "kind": Kind.REDUCE_SUM}
-MAXIMUM = {**MEAN, "operation": "ReduceMax", "kind": Kind.REDUCE_MAX}
+SUM = {**MEAN, "operator": "ReduceSum", "kind": Kind.REDUCE_SUM}
+MAXIMUM = {**MEAN, "operator": "ReduceMax", "kind": Kind.REDUCE_MAX}
 ZEROED = t("BTD", zero_at_pads=True)
 SIZE = t("1", shape_only=True, dtype="int64")
-INDEX = {"operation": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,)}
+INDEX = {"operator": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,)}
 FOUND = t("B", mask_reaches=True, dtype="int64")
-POOL = {"operation": "AveragePool", "kind": Kind.WINDOW, "reads": (t("BDT"),)}
-DIVIDE = {"operation": "Div", "kind": Kind.ELEMENTWISE, "reads": (POOLED, SIZE), "makes": (POOLED,), "leaks": "ls"}
+POOL = {"operator": "AveragePool", "kind": Kind.WINDOW, "reads": (t("BDT"),)}
+DIVIDE = {"operator": "Div", "kind": Kind.ELEMENTWISE, "reads": (POOLED, SIZE), "makes": (POOLED,), "leaks": "ls"}
 NORM = {"kind": Kind.NORMALIZATION, "reads": (STATES,), "makes": (STATES,)}
 
 DIVIDED = step("Div", Kind.ELEMENTWISE, ("out0", "count"), ("mean",))
@@ -69,7 +69,7 @@ CASES = (
     case(
         "MC109",
         {
-            "operation": "Softmax",
+            "operator": "Softmax",
             "kind": Kind.SOFTMAX,
             "reads": (t("BT"),),
             "makes": (t("BT"),),
@@ -99,13 +99,13 @@ CASES = (
     case("MC114", SUM, {"down": (DIVIDED,)}, "MC101", "adds up"),
     case(
         "MC501",
-        {**NORM, "operation": "InstanceNormalization"},
-        {"operation": "LayerNormalization"},
+        {**NORM, "operator": "InstanceNormalization"},
+        {"operator": "LayerNormalization"},
         "MC502",
         "time axis",
     ),
     case("MC501", {**MEAN, "module_class": "GroupNorm"}, {"module_class": "Pool"}, "MC101", "time axis"),
-    case("MC502", {**NORM, "operation": "LayerNormalization"}, {"operation": "aten.batch_norm"}, "MC503", "time axis"),
+    case("MC502", {**NORM, "operator": "LayerNormalization"}, {"operator": "aten.batch_norm"}, "MC503", "time axis"),
     case(
         "MC502",
         {**MEAN, "attributes": {"axes": [1, 2]}, "down": (CENTRED,)},
@@ -114,7 +114,7 @@ CASES = (
         "features together",
     ),
     case(
-        "MC503", {**NORM, "operation": "BatchNormalization"}, {"operation": "GroupNormalization"}, "MC501", "this batch"
+        "MC503", {**NORM, "operator": "BatchNormalization"}, {"operator": "GroupNormalization"}, "MC501", "this batch"
     ),
     case(
         "MC503",

@@ -21,7 +21,11 @@ from maskcheck.core.contract import (
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import AttentionMap, TwinKind
-from maskcheck.core.trace import OperationKind, Site
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.loaders.keras import operations as keras_operations
+from maskcheck.loaders.onnx import operations as onnx_operations
+from maskcheck.loaders.pytorch import operations as torch_operations
 
 TWINS = {
     "c": TwinKind.CONTENT,
@@ -55,11 +59,27 @@ def weight(axes: str = "DD") -> TensorFacts:
     return t(axes, constant=True)
 
 
+def translated(operator: str, kind: Kind) -> Operation:
+    """The operation of that kind which a loader makes of the operator, whichever framework's it is."""
+    names = (operator.removeprefix("com.microsoft."), operator.removeprefix("aten.").strip("_"))
+    tables = (onnx_operations.STANDARD, onnx_operations.CONTRIB, torch_operations._OPERATIONS)
+    tables = (*tables, keras_operations.LAYERS, keras_operations.OPERATORS)
+    found = (table[name] for name in names for table in tables if name in table)
+    return next((o for o in found if o.kind is kind), next(o for o in Operation if o.kind is kind))
+
+
 def step(
-    operation: str, kind: OperationKind, reads: tuple[str, ...] = (), makes: tuple[str, ...] = (), **attributes: Any
+    operator: str, kind: Kind, reads: tuple[str, ...] = (), makes: tuple[str, ...] = (), **attributes: Any
 ) -> Site:
     """A neighbour of the origin. The origin reads ``in0``, ``in1`` ... and makes ``out0`` ..."""
-    return Site(f"/{operation.lower()}", operation, kind, reads, makes, attributes=attributes)
+    return Site(
+        name=f"/{operator.lower()}",
+        operator=operator,
+        operation=translated(operator, kind),
+        inputs=reads,
+        outputs=makes,
+        attributes=attributes,
+    )
 
 
 def contract(
@@ -90,8 +110,8 @@ def contract(
 
 
 def evidence(
-    operation: str,
-    kind: OperationKind,
+    operator: str,
+    kind: Kind,
     reads: tuple[TensorFacts, ...] = (),
     makes: tuple[TensorFacts, ...] = (),
     leaks: str = "cls",
@@ -119,13 +139,13 @@ def evidence(
 ) -> Evidence:
     """An origin in the twins spelt by ``leaks``; those of ``tried`` that are not among them are clean."""
     site = Site(
-        f"/{operation.lower()}_origin",
-        operation,
-        kind,
-        tuple(f"in{i}" for i in range(len(reads))),
-        tuple(f"out{i}" for i in range(max(len(makes), 1))),
-        module,
-        module_class,
+        name=f"/{operator.lower()}_origin",
+        operator=operator,
+        operation=translated(operator, kind),
+        inputs=tuple(f"in{i}" for i in range(len(reads))),
+        outputs=tuple(f"out{i}" for i in range(max(len(makes), 1))),
+        module=module,
+        module_class=module_class,
         attributes=dict(attributes or {}),
     )
     known = {f"in{i}": f for i, f in enumerate(reads)} | {f"out{i}": f for i, f in enumerate(makes)}

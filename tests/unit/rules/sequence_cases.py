@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Spread
 from maskcheck.core.model import StaticFact
-from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.ir.operation import Kind
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED = t("BTD"), t("BD")
 ZEROED = t("BTD", zero_at_pads=True)
 LENGTHS = t("B", mask_reaches=True, dtype="int32")
 LSTM = {
-    "operation": "LSTM",
+    "operator": "LSTM",
     "kind": Kind.RECURRENT,
     "reads": (STATES, weight(), weight()),
     "makes": (STATES, POOLED),
     "attributes": {"direction": "forward"},
 }
 BOTH = {**LSTM, "attributes": {"direction": "bidirectional"}}
-INDEX = {"operation": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,), "leaks": "cl"}
-CONV = {"operation": "Conv", "kind": Kind.CONVOLUTION, "reads": (t("BDT"), weight()), "makes": (t("BDT"),)}
+INDEX = {"operator": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,), "leaks": "cl"}
+CONV = {"operator": "Conv", "kind": Kind.CONVOLUTION, "reads": (t("BDT"), weight()), "makes": (t("BDT"),)}
 DEPTHWISE = {**CONV, "attributes": {"group": 16}}
 FILTER = step("Conv", Kind.CONVOLUTION, ("out0", "weight"), ("filtered",))
 LAYER = step("LSTM", Kind.RECURRENT, ("embedded",), ("in0",))
@@ -60,7 +60,7 @@ CASES = (
     ),
     case(
         "MC306",
-        {**INDEX, "operation": "TopK", "kind": Kind.ROUTING, "leaks": "m", "up": (LAYER,), "attributes": {"axis": 1}},
+        {**INDEX, "operator": "TopK", "kind": Kind.ROUTING, "leaks": "m", "up": (LAYER,), "attributes": {"axis": 1}},
         {"up": ()},
         "MC902",
         "other rows",
@@ -68,7 +68,7 @@ CASES = (
     case(
         "MC307",
         {
-            "operation": "Slice",
+            "operator": "Slice",
             "kind": Kind.INDEX,
             "reads": (STATES,),
             "makes": (STATES,),
@@ -81,7 +81,7 @@ CASES = (
     case(
         "MC307",
         {
-            "operation": "CumSum",
+            "operator": "CumSum",
             "kind": Kind.SCAN,
             "reads": (STATES,),
             "makes": (STATES,),
@@ -93,7 +93,7 @@ CASES = (
     ),
     case(
         "MC308",
-        {"operation": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,), "leaks": "s"},
+        {"operator": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,), "leaks": "s"},
         {"leaks": "cs"},
         "MC923",
         "beginning of the text",
@@ -101,8 +101,8 @@ CASES = (
     case("MC309", {**LSTM, "dimensions": 2}, {"dimensions": 1}, "MC302", "outer elements"),
     case(
         "MC310",
-        {"operation": "Loop", "kind": Kind.SUBGRAPH, "reads": (STATES,)},
-        {"operation": "If"},
+        {"operator": "Loop", "kind": Kind.SUBGRAPH, "reads": (STATES,)},
+        {"operator": "If"},
         "MC999",
         "loops over",
     ),
@@ -119,7 +119,7 @@ CASES = (
     case(
         "MC405",
         {
-            "operation": "Softmax",
+            "operator": "Softmax",
             "kind": Kind.SOFTMAX,
             "reads": (t("BT", mask_reaches=True),),
             "makes": (t("BT"),),
@@ -133,7 +133,7 @@ CASES = (
     case(
         "MC406",
         {
-            "operation": "Pad",
+            "operator": "Pad",
             "kind": Kind.PAD,
             "reads": (STATES,),
             "makes": (STATES,),
@@ -158,15 +158,15 @@ CASES = (
     ),
     case(
         "MC407",
-        {**CONV, "operation": "aten.im2col", "kind": Kind.OTHER, "down": (step("Softmax", Kind.SOFTMAX),)},
+        {**CONV, "operator": "aten.im2col", "kind": Kind.OTHER, "down": (step("Softmax", Kind.SOFTMAX),)},
         {"down": ()},
         "MC406",
         "beside an attention",
     ),
     case(
         "MC406",
-        {**CONV, "operation": "aten.im2col", "kind": Kind.OTHER},
-        {"operation": "aten.col2im"},
+        {**CONV, "operator": "aten.im2col", "kind": Kind.OTHER},
+        {"operator": "aten.col2im"},
         "MC999",
         "windows",
     ),
@@ -174,7 +174,7 @@ CASES = (
     case("MC409", {**CONV, "reads": (t("BDTS"), weight())}, {"reads": (t("BDTK"), weight())}, "MC401", "images"),
     case(
         "MC923",
-        {"operation": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,)},
+        {"operator": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,)},
         {"spread": Spread.START},
         "MC307",
         "collects pads",

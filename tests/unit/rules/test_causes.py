@@ -6,7 +6,7 @@ from typing import Any
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import StaticFact
-from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import diagnose
 from maskcheck.rules.static import joined_static
 from tests.unit.rules.scene import evidence, step, t, weight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maskcheck.core.trace import OperationKind as Kind
+from maskcheck.ir.operation import Kind
 from maskcheck.rules import all_rules, diagnose
 from maskcheck.rules.registry import LAST, MATCHERS
 from tests.unit.rules import attention_cases, other_cases, pooling_cases, sequence_cases
@@ -51,7 +51,7 @@ def test_any_origin_gets_a_diagnosis_even_with_nothing_known_about_it(kind: Kind
 
 
 def test_the_fix_speaks_the_models_framework() -> None:
-    mean = {"operation": "ReduceMean", "kind": Kind.REDUCE_MEAN, "reads": (t("BTD"),), "makes": (t("BD"),)}
+    mean = {"operator": "ReduceMean", "kind": Kind.REDUCE_MEAN, "reads": (t("BTD"),), "makes": (t("BD"),)}
     texts = {name: diagnose(evidence(**mean, framework=name)).fix for name in ("pytorch", "keras", "onnx")}  # type: ignore[arg-type]
     assert len(set(texts.values())) == 3
     assert diagnose(evidence(**mean, framework="tensorflow")).fix == texts["keras"]  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def test_the_fix_speaks_the_models_framework() -> None:
 def test_a_product_of_weights_and_values_is_judged_as_its_softmax() -> None:
     softmax = step("Softmax", Kind.SOFTMAX, ("scores",), ("in0",), axis=-1)
     product = {
-        "operation": "MatMul",
+        "operator": "MatMul",
         "kind": Kind.MATMUL,
         "reads": (t("BHTT"), t("BHTD")),
         "makes": (t("BHTD"),),

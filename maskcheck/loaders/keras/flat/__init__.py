@@ -1,1 +1,0 @@
-"""The graph of a SavedModel made flat: what its operators compute can be fetched, and replaced for their readers."""

@@ -1,0 +1,226 @@
+"""A serving function as one list of operators, without calls of functions and without variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib import import_module
+from typing import Any
+
+from maskcheck.core.errors import TraceError
+from maskcheck.loaders.keras.operations import SIZES
+
+
+class Level(IntEnum):
+    """What a tensor depends on, weakest first."""
+
+    CONSTANT = 0
+    SHAPE = 1
+    DATA = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenNode:
+    """One operator. ``inputs`` and ``outputs`` are keys, ``operation`` is what TensorFlow calls it."""
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def module(self) -> str | None:
+        return self.name.rpartition("/")[0] or None
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenGraph:
+    """A frozen graph.
+
+    ``tensors`` maps keys to the tensors to fetch, by their names in ``proto``, and ``dtypes`` maps them to the type of
+    numpy that holds them; ``shapes`` holds those that are known beforehand. ``inputs`` and ``outputs`` map the
+    signature's names to keys. A tensor that is handed on as it is has one key, however many operators it passes.
+    """
+
+    proto: Any
+    nodes: tuple[FrozenNode, ...]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    tensors: Mapping[str, str]
+    dtypes: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    levels: Mapping[str, Level]
+
+    def level(self, key: str) -> Level:
+        return self.levels.get(key, Level.CONSTANT)
+
+
+_HANDS_ON = frozenset(
+    {"Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape", "CheckNumerics", "TensorListFromTensor"}
+)
+"""Operators whose result is their first operand; a list made of a tensor holds the same values."""
+
+_SILENT = frozenset({"NoOp", "Const", "Placeholder", "Assert"})
+_UNLIST = "TensorListStack"
+_DATA_SIZED = frozenset({"Where", "Unique", "UniqueV2", "DynamicPartition", "NonMaxSuppressionV3"})
+_SIZED_BY = {"Range": (0, 1, 2), "Fill": (0,), "BroadcastTo": (1,), "Reshape": (1,), "Tile": (1,), "Slice": (1, 2)}
+_CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
+
+
+def flatten(function: Any, arguments: Iterable[str], results: Iterable[str]) -> FrozenGraph:
+    """Make the graph of a serving function flat; ``arguments`` and ``results`` name its inputs and outputs.
+
+    TensorFlow puts both in the order of their names.
+
+    Raises:
+        TraceError: it reads tables or other state that cannot be written into the graph.
+    """
+    convert = import_module("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
+    try:
+        frozen = convert(function, lower_control_flow=False)
+    except Exception as error:
+        raise TraceError(f"The graph of this SavedModel cannot be made graph: {str(error)[:200]}") from error
+    arguments, results = sorted(arguments), sorted(results)
+    names = [t.name for t in function.inputs[: len(arguments)]]
+    operations = frozen.graph.get_operations()
+    known = {n.partition(":")[0] for n in names}
+    state = any(o.type == "Placeholder" and o.name not in known for o in operations)
+    tables = any(t.dtype.name == "resource" for o in operations for t in o.outputs)
+    if state or tables or len(frozen.outputs) != len(results):
+        raise TraceError("The inside of this SavedModel cannot be observed: its graph reads tables or other state.")
+    return _Reader(operations, dict(zip(arguments, names, strict=True))).flat(
+        frozen.graph.as_graph_def(), dict(zip(results, [t.name for t in frozen.outputs], strict=True))
+    )
+
+
+class _Reader:
+    """Reads operators in order, giving each tensor a key."""
+
+    def __init__(self, operations: list[Any], inputs: Mapping[str, str]) -> None:
+        self._operations = operations
+        self._inputs = inputs
+        self._keys: dict[str, str] = {name: key for key, name in inputs.items()}
+        self._tensors: dict[str, str] = dict(inputs)
+        self._dtypes: dict[str, Any] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._titles: set[str] = set(inputs)
+
+    def flat(self, proto: Any, outputs: Mapping[str, str]) -> FrozenGraph:
+        stacks = {_list(o.inputs[0]): o for o in self._operations if o.type == _UNLIST}
+        nodes = [node for operation in self._operations for node in self._node(operation, stacks)]
+        nodes, named = _under_their_names(nodes, {n: self._keys[t] for n, t in outputs.items()}, self._inputs)
+        renamed = {old: new for new, old in named.items()}
+        return FrozenGraph(
+            proto,
+            tuple(nodes),
+            {key: key for key in self._inputs},
+            {name: name if name in named else self._keys[tensor] for name, tensor in outputs.items()},
+            {renamed.get(key, key): tensor for key, tensor in self._tensors.items()},
+            {renamed.get(key, key): dtype for key, dtype in self._dtypes.items()},
+            {renamed.get(key, key): shape for key, shape in self._shapes.items()},
+            levels(nodes, self._inputs),
+        )
+
+    def _node(self, operation: Any, stacks: Mapping[str, Any]) -> Iterator[FrozenNode]:
+        if operation.type in _HANDS_ON and operation.inputs[0].name in self._keys:
+            self._keys[operation.outputs[0].name] = self._keys[operation.inputs[0].name]
+            return
+        if operation.type == _UNLIST and operation.outputs[0].name in self._keys:
+            return  # entered where the list was filled
+        title = self._title(operation.name)
+        keys = []
+        for i, tensor in enumerate(operation.outputs):
+            if tensor.name in self._keys:  # an input
+                self._hold(self._keys[tensor.name], tensor)
+                continue
+            key = title if len(operation.outputs) == 1 else f"{title}:{i}"
+            self._keys[tensor.name] = key
+            stack = stacks.get(tensor.name)
+            if stack is not None:  # a list shows what it holds once it is a tensor again
+                tensor = stack.outputs[0]
+                self._keys[tensor.name] = key
+            self._hold(key, tensor)
+            keys.append(key)
+        if operation.type not in _SILENT:
+            inputs = tuple(self._keys[t.name] for t in operation.inputs)
+            yield FrozenNode(title, operation.type, inputs, tuple(keys), _attributes(operation))
+
+    def _hold(self, key: str, tensor: Any) -> None:
+        if tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype.is_complex:
+            self._tensors[key] = tensor.name
+            self._dtypes[key] = tensor.dtype.as_numpy_dtype
+            if tensor.shape.is_fully_defined():
+                self._shapes[key] = tuple(tensor.shape.as_list())
+
+    def _title(self, name: str) -> str:
+        short = _CALLS.sub("", name)
+        title = name if short in self._titles else short
+        self._titles.add(title)
+        return title
+
+
+def _list(tensor: Any) -> str:
+    """The name under which a list was made."""
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return str(tensor.name)
+
+
+def _under_their_names(
+    nodes: list[FrozenNode], outputs: Mapping[str, str], inputs: Mapping[str, str]
+) -> tuple[list[FrozenNode], dict[str, str]]:
+    """The nodes with outputs of the model going by their own names, and what those were called before."""
+    named: dict[str, str] = {}
+    for name, key in outputs.items():
+        if key not in inputs and key not in named.values():
+            named[name] = key
+    renamed = {old: new for new, old in named.items()}
+
+    def keys(old: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(renamed.get(k, k) for k in old)
+
+    found = [FrozenNode(n.name, n.operator, keys(n.inputs), keys(n.outputs), n.attributes) for n in nodes]
+    for name, key in outputs.items():
+        if name not in named:
+            found.append(FrozenNode(f"output {name}", "Identity", (renamed.get(key, key),), (name,), {}))
+    return found, named
+
+
+def levels(nodes: list[FrozenNode], inputs: Mapping[str, str]) -> dict[str, Level]:
+    """What every tensor depends on. Sizes that depend on values carry content, and so does what is made of them."""
+    found = dict.fromkeys(inputs, Level.DATA)
+    sized: set[str] = set()
+    for node in nodes:
+        level = max((found.get(k, Level.CONSTANT) for k in node.inputs), default=Level.CONSTANT)
+        by_data = any(k in sized for k in node.inputs)
+        sizes = node.operator in SIZES
+        if sizes and not by_data:
+            level = min(level, Level.SHAPE)
+        if "Random" in node.operator or node.operator == "Multinomial":
+            level = Level.DATA
+        found.update(dict.fromkeys(node.outputs, level))
+        operands = [node.inputs[p] for p in _SIZED_BY.get(node.operator, ()) if p < len(node.inputs)]
+        chosen = node.operator in _DATA_SIZED or any(found.get(k) is Level.DATA for k in operands)
+        if (by_data and not sizes) or (level is Level.DATA and chosen):
+            sized.update(node.outputs)
+    return found
+
+
+def _attributes(operation: Any) -> dict[str, Any]:
+    """The operator's plain settings."""
+    found: dict[str, Any] = {}
+    for name in operation.node_def.attr:
+        if name.startswith("_") or name in ("T", "dtype", "value"):
+            continue
+        value = operation.node_def.attr[name]
+        kind = value.WhichOneof("value")
+        if kind in ("i", "f", "b"):
+            found[name] = getattr(value, kind)
+        elif kind == "s":
+            found[name] = value.s.decode("utf-8", "replace")
+        elif kind == "list" and value.list.i:
+            found[name] = list(value.list.i)
+    return found

@@ -1,0 +1,113 @@
+"""What one instrumented run wrote down: which call made which tensor from which."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskcheck.core.model import Array
+from maskcheck.ir.graph import Site
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.source import SourceLine
+from maskcheck.loaders.keras.operations import SIZES
+from maskcheck.loaders.keras.tensors import copied, identity, mask_of, read, replaced
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSite:
+    """One call of a layer or operator, before its results are named."""
+
+    path: str
+    operator: str
+    operation: Operation
+    module: str | None = None
+    module_class: str | None = None
+    source: SourceLine | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TraceBuilder:
+    """Keys of all tensors that the inputs reach, the sites that made them, and what they held.
+
+    A key is the path of the layer, ``#`` and the how many-th call of it this was; it is the same in every run. Tensors
+    in ``patches`` are handed on with the given value, while ``tensors`` keeps what was computed. ``wanted`` limits what
+    is kept (``None``: everything).
+    """
+
+    def __init__(self, patches: Mapping[str, Array], wanted: Collection[str] | None) -> None:
+        self.sites: list[Site] = []
+        self.tensors: dict[str, Array] = {}
+        self.shape_only: set[str] = set()
+        self._patches = patches
+        self._wanted = wanted
+        self._keys: dict[int, str] = {}
+        self._alive: list[Any] = []  # identities are free again once a tensor is gone
+        self._calls: Counter[str] = Counter()
+        self._makers: dict[str, str] = {}
+
+    def feed(self, name: str, tensor: Any) -> Any:
+        """Enter a model input; returns the tensor to run the model on."""
+        return self._enter(name, tensor)
+
+    def key(self, tensor: Any) -> str | None:
+        """The key of a tensor, or ``None`` for one that no input reaches."""
+        return self._keys.get(identity(tensor))
+
+    def keys(self, tensors: Iterable[Any]) -> tuple[str, ...]:
+        """Keys of those tensors that have one, each once."""
+        found = (self.key(t) for t in tensors if t is not None)
+        return tuple(dict.fromkeys(k for k in found if k is not None))
+
+    def maker(self, tensor: Any) -> str | None:
+        """Name of the site that made a tensor."""
+        key = self.key(tensor)
+        return self._makers.get(key) if key is not None else None
+
+    def write(
+        self, call: PendingSite, inputs: tuple[str, ...], outputs: Sequence[Any]
+    ) -> tuple[Site | None, list[Any]]:
+        """Enter one call and return its site with the tensors that its readers are to get.
+
+        Nothing is entered for a call that no input reaches: its results are constants.
+        """
+        count = self._calls[call.path]
+        self._calls[call.path] += 1
+        if not inputs:
+            return None, list(outputs)
+        name = call.path if count == 0 else f"{call.path}#{count}"
+        keys = [f"{call.path}#{count}" + (f":{j}" if len(outputs) > 1 else "") for j in range(len(outputs))]
+        site = Site(
+            name=name,
+            operator=call.operator,
+            operation=call.operation,
+            inputs=inputs,
+            outputs=tuple(keys),
+            module=call.module,
+            module_class=call.module_class,
+            source=call.source,
+            attributes=call.attributes,
+        )
+        self.sites.append(site)
+        sizes = call.operator in SIZES or all(k in self.shape_only for k in inputs)
+        self.shape_only.update(keys if sizes else ())
+        self._makers.update(dict.fromkeys(keys, name))
+        return site, [self._enter(key, tensor) for key, tensor in zip(keys, outputs, strict=True)]
+
+    def write_masks(self, call: PendingSite, inputs: tuple[str, ...], outputs: Iterable[Any]) -> Site | None:
+        """Enter the masks beside ``outputs`` that this call made anew."""
+        masks = {identity(m): m for m in (mask_of(t) for t in outputs) if m is not None}
+        new = [m for m in masks.values() if self.key(m) is None]
+        return self.write(call, inputs, new)[0] if new else None
+
+    def _enter(self, key: str, tensor: Any) -> Any:
+        if identity(tensor) in self._keys:
+            tensor = copied(tensor)  # a layer that hands its input through: two names need two tensors
+        if self._wanted is None or key in self._wanted:
+            self.tensors[key] = read(tensor)
+        if key in self._patches:
+            tensor = replaced(tensor, self._patches[key])
+        self._keys[identity(tensor)] = key
+        self._alive.append(tensor)
+        return tensor

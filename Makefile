@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := check
 .PHONY: check lint types imports unit test coverage docs fix
 
-check: lint types imports unit  ## before every commit: under a minute on two idle cores
+check: lint types imports unit  ## before every commit: some 60 s of processor time, most of it in two workers
 
 lint:
 	ruff format --check .

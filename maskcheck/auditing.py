@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-import maskcheck
 from maskcheck import loaders
+from maskcheck._version import __version__
 from maskcheck.core.contract import Contract
 from maskcheck.core.errors import MaskcheckError, NothingToPadError, UsageError
 from maskcheck.core.model import Model, ModelInfo
@@ -61,7 +61,7 @@ def audit_open(model: Model, settings: Settings, progress: Progress | None = Non
 
 
 def _collect(models: Sequence[ModelReport], settings: Settings) -> Report:
-    return Report(tuple(models), maskcheck.__version__, _list_versions(), _describe_settings(settings))
+    return Report(tuple(models), __version__, _list_versions(), _describe_settings(settings))
 
 
 def audit_model(path: str, settings: Settings, progress: Progress | None = None) -> ModelReport:

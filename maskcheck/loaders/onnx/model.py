@@ -172,7 +172,11 @@ class OnnxModel:
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> OnnxModel | None:
         """The model with the given input axes variable, or ``None`` where that is not sound."""
-        return relax(self, axes)
+        return relax(self, axes, self._reopened)
+
+    def _reopened(self, skeleton: Skeleton) -> OnnxModel:
+        relaxed_from = bytes(skeleton.model.SerializeToString())
+        return OnnxModel(self.path, self.settings, skeleton, relaxed_from=relaxed_from)
 
     def recast(self, precision: str) -> RecastModel | None:
         """The model computing in ``precision``, to be run only, or ``None`` where no runtime takes it so."""

@@ -33,12 +33,14 @@ class Reduce:
 class Along:
     """What works along one axis: concatenation, gathering, splitting, cumulative sums, sorting, flipping.
 
-    ``reverse``: from the last position to the first. ``count``: how many positions are kept, of ``TOP_K``.
+    ``reverse``: from the last position to the first. ``count``: how many positions are kept, of ``TOP_K``. ``lengths``
+    is the key of the numbers of real steps, of ``REVERSE_SEQUENCE``.
     """
 
     axis: int | None = None
     reverse: bool = False
     count: int | None = None
+    lengths: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +73,15 @@ class Slice:
 class Lookup:
     """Rows of a table. ``rows``: how many it has; ``padding``: the row kept for padding, where the operator says so.
 
-    ``ids`` is the key of the tensor whose values pick the rows.
+    ``ids`` is the key of the tensor whose values pick the rows. ``others`` are further tables of the same operator (of
+    segments, of positions), and ``mask`` is the key of a mask beside the ids.
     """
 
     rows: int | None = None
     padding: int | None = None
     ids: str | None = None
+    others: tuple[Lookup, ...] = ()
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,12 +237,12 @@ def function_for_an_operator(archive: Archive, mark: Path) -> None:
 def enumeration(archive: Archive, mark: Path) -> None:
     """A member of an enumeration in the module that the test puts on the path under the name ``evil``."""
     member = {"__enum__": True, "fqn": f"{evil_module(mark)}:Colour", "name": "RED"}
-    _edit_spec(archive, "out_spec", lambda spec: spec.update(context=json.dumps([member])))
+    edit_spec(archive, "out_spec", lambda spec: spec.update(context=json.dumps([member])))
 
 
 def default_factory(archive: Archive, mark: Path) -> None:
     made = {"default_factory_module": evil_module(mark), "default_factory_name": "Colour", "dict_context": ["logits"]}
-    _edit_spec(archive, "out_spec", lambda spec: spec.update(type="collections.defaultdict", context=made))
+    edit_spec(archive, "out_spec", lambda spec: spec.update(type="collections.defaultdict", context=made))
 
 
 def evil_module(mark: Path) -> str:
@@ -253,7 +253,7 @@ def evil_module(mark: Path) -> str:
     return name
 
 
-def _edit_spec(archive: Archive, which: str, change: Callable[[Any], None]) -> None:
+def edit_spec(archive: Archive, which: str, change: Callable[[Any], None]) -> None:
     def edit(program: Any) -> None:
         signature = program["graph_module"]["module_call_graph"][0]["signature"]
         protocol, spec = json.loads(signature[which])
@@ -287,7 +287,10 @@ def weight_name(archive: Archive, mark: Path) -> None:
 
 def constant_text(archive: Archive, mark: Path) -> None:
     """A constant input's text is written into the guards, in quotes."""
-    archive.replace_text("mean", f"' + str({touching(mark)}) + '")
+    new = f"' + str({touching(mark)}) + '"
+    archive.replace_text("mean", new)
+    given = example()
+    archive.put(SAMPLES, saved(((), {**given, "options": {**given["options"], "how": new}})))
 
 
 def key_of_input(archive: Archive, mark: Path) -> None:
@@ -297,17 +300,18 @@ def key_of_input(archive: Archive, mark: Path) -> None:
     def change(spec: Any) -> None:
         spec["children_spec"][1]["children_spec"][2]["context"] = json.dumps(["by", key])
 
-    _edit_spec(archive, "in_spec", change)
+    edit_spec(archive, "in_spec", change)
     given = example()
     archive.put(SAMPLES, saved(((), {**given, "options": {"by": given["options"]["by"], key: "mean"}})))
 
 
 @dataclass(frozen=True)
 class Door:
-    """A way in: what opens it, and what the refusal has to name."""
+    """A way in: what opens it, what the refusal has to name, and whether torch 2.13 walks in when it may."""
 
     open: Callable[[Archive, Path], None]
-    names: str
+    names: str = ""
+    fires: bool = True
 
 
 DOORS = (
@@ -324,17 +328,17 @@ DOORS = (
     Door(samples_twice, "twice"),
     Door(before_2_8, r"serialized_state_dict\.pt"),
     Door(file_operator, "from_file"),
-    Door(saving_operator, "save"),
-    Door(function_of_torch, r"torch\.os\.mkdir"),
-    Door(function_for_an_operator, "as_operator"),
+    Door(saving_operator, "save", fires=False),
+    Door(function_of_torch, r"torch\.os\.mkdir", fires=False),
+    Door(function_for_an_operator, "as_operator", fires=False),
     Door(enumeration, "out_spec"),
     Door(default_factory, "out_spec"),
     Door(parameter_name, "name"),
-    Door(forward_name, "name"),
+    Door(forward_name, "name", fires=False),
     Door(weight_name, "name"),
-    Door(constant_text, "mean"),
-    Door(key_of_input, "how"),
 )
+HARMLESS = (Door(constant_text), Door(key_of_input))
+"""Nothing is wrong with these files, but torch would write a text of theirs into code."""
 
 
 def hostile(door: Door, folder: Path) -> tuple[Path, Path]:

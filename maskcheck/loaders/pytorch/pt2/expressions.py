@@ -42,6 +42,16 @@ def expression(value: Any) -> str:
     return ast.unparse(tree)
 
 
+def size_of_range(value: Any) -> str:
+    """The size that a range is given for, such as ``s43`` or ``2*s39 + 1``, as it is: torch only compares it.
+
+    Raises:
+        Refused: it is no expression of a size.
+    """
+    expression(value)
+    return names.text(value)
+
+
 def parsed(value: Any, what: str) -> ast.expr:
     """The syntax tree of one expression. Raises ``Refused``, with ``what`` it should have been."""
     source = names.text(value)
@@ -156,7 +166,9 @@ def _is_small(node: ast.expr) -> bool:
             return _is_small(inner)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             return _is_small(inner)
-        case ast.Constant(value=int(value)):
+        case ast.Call(func=ast.Name(id="Float"), args=[ast.Constant(value=str(digits)), *_]):
+            return bool(_DECIMAL.fullmatch(digits)) and abs(float(digits)) <= _HIGHEST
+        case ast.Constant(value=int(value) | float(value)):
             return abs(value) <= _HIGHEST
     return False
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskcheck.loaders.pytorch.pt2.expressions import expression
-from maskcheck.loaders.pytorch.pt2.names import identifier, identifier_or_nothing, path_of_tensor, symbol, text
+from maskcheck.loaders.pytorch.pt2.expressions import expression, size_of_range
+from maskcheck.loaders.pytorch.pt2.names import identifier, identifier_or_nothing, path_of_tensor, text
 from maskcheck.loaders.pytorch.pt2.operators import operator
 from maskcheck.loaders.pytorch.pt2.shapes import (
     Shape,
@@ -26,7 +26,14 @@ from maskcheck.loaders.pytorch.pt2.shapes import (
 )
 from maskcheck.loaders.pytorch.pt2.trees import tree
 
-_DTYPES = one_of((*range(1, 14), *range(28, 36)))
+DTYPES = {
+    **dict(enumerate("uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128".split(), 1)),
+    **{12: "bool", 13: "bfloat16", 28: "uint16", 29: "float8_e4m3fn", 30: "float8_e5m2", 31: "float8_e4m3fnuz"},
+    **{32: "float8_e5m2fnuz", 33: "float8_e8m0fnu", 34: "uint32", 35: "uint64"},
+}
+"""Names of torch's types by their numbers."""
+
+_DTYPES = one_of(DTYPES)
 _LAYOUTS = one_of(range(8))
 _FORMATS = one_of(range(5))
 _KINDS = one_of(range(3))
@@ -191,7 +198,7 @@ program: Shape = record(
     {
         "graph_module": _GRAPH_MODULE,
         "opset_version": table_of(text, whole),
-        "range_constraints": table_of(symbol, _RANGE),
+        "range_constraints": table_of(size_of_range, _RANGE),
         "schema_version": record({"major": whole, "minor": whole}),
     },
     {"verifiers": list_of(_VERIFIERS), "torch_version": text, "guards_code": list_of(text)},

@@ -9,7 +9,7 @@ from typing import Any
 
 from maskcheck.loaders.pytorch.pt2.archive import Archive
 from maskcheck.loaders.pytorch.pt2.refusal import Damaged, Refused, inside, shortened
-from maskcheck.loaders.pytorch.pt2.schema import payloads
+from maskcheck.loaders.pytorch.pt2.schema import DTYPES, payloads
 
 _ENTRY = re.compile(r"(weight|tensor)_\d{1,9}")
 _STRIDED = 7
@@ -68,9 +68,8 @@ def _storage(archive: Archive, path: str) -> Any:
 
 def _view(storage: Any, meta: Mapping[str, Any]) -> Any:
     import torch
-    from torch._export.serde.serialize import _SERIALIZE_TO_TORCH_DTYPE as dtypes
 
-    dtype = dtypes[meta["dtype"]]
+    dtype = getattr(torch, DTYPES[meta["dtype"]])
     sizes, strides, (offset,) = (_numbers(meta[key]) for key in ("sizes", "strides", "storage_offset"))
     _check_fits(sizes, strides, offset, storage.nbytes() // dtype.itemsize)
     tensor = torch.empty(0, dtype=dtype).set_(storage, offset, sizes, strides)

@@ -13,7 +13,7 @@ from typing import Any
 from maskcheck.loaders.pytorch.pt2 import names
 from maskcheck.loaders.pytorch.pt2.refusal import Damaged, Refused, inside, shortened
 
-_LEAF = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 _SEQUENCES = ("builtins.tuple", "builtins.list")
 _MAPPINGS = ("builtins.dict", "collections.OrderedDict")
 _PROTOCOL = 1

@@ -69,7 +69,7 @@ def one_of(known: Collection[Any]) -> Shape:
     """One of a few values of one type."""
 
     def checked(value: Any) -> Any:
-        if isinstance(value, bool) or value not in known:
+        if isinstance(value, bool) or not isinstance(value, int | str) or value not in known:
             raise Refused(f"{shortened(value)} is not among what may stand here")
         return value
 

@@ -78,6 +78,15 @@ def test_an_encrypted_entry_is_refused(tmp_path: Path) -> None:
         loaders.load(path, Settings())
 
 
+def test_a_zip_file_of_a_later_version_is_an_error(tmp_path: Path) -> None:
+    path = Archive.ordinary().write(tmp_path / "model.pt2")
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 171
+    path.write_bytes(content)
+    with pytest.raises(LoadError):
+        loaders.load(path, Settings())
+
+
 def test_an_unknown_packing_is_refused(tmp_path: Path) -> None:
     archive = Archive.ordinary()
     archive.methods[PROGRAM] = zipfile.ZIP_BZIP2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +99,86 @@ def test_code_that_a_directory_brings_is_not_run(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_foreign_modules_of_sentence_transformers_are_refused(tmp_path: Path) -> None:
+def pipeline(folder: Path, files: dict[str, Any]) -> Path:
+    """A directory of one router, with further configurations."""
+    router = {"idx": 0, "name": "0", "path": "0_Router", "type": "sentence_transformers.models.Router"}
+    for name, content in {"modules.json": [router], **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+JOBLIB = "sklearn.utils.parallel.joblib"
+"""Its ``load`` unpickles the file it is given."""
+OWN = "sentence_transformers.models.Router"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("modules.json", [{"idx": 0, "name": "0", "path": "", "type": "os.path.Evil"}], r"os\.path\.Evil"),
+        ("modules.json", [{"path": "", "type": "sentence_transformers.base.model.pickle"}], "pickle"),
+        ("modules.json", [{"path": "../elsewhere", "type": OWN}], "elsewhere"),
+        ("modules.json", {}, "lists no modules"),
+        ("0_Router/router_config.json", {"types": {"a": JOBLIB}, "structure": {"query": ["a"]}}, "joblib"),
+        ("0_Router/config.json", {"types": {"a": JOBLIB}, "structure": {"query": ["a"]}}, "joblib"),
+        ("0_Router/a/router_config.json", {"types": {"b": JOBLIB}}, "joblib"),
+        ("0_Router/router_config.json", {"types": {"../../b": OWN}}, "names the place"),
+        ("1_Dense/CONFIG.json", {"in_features": 2, "activation_function": "os.abort"}, r"os\.abort"),
+        ("1_Dense/config.json", {"in_features": 2, "activation_function": "torch.os.abort"}, r"os\.abort"),
+        ("0_WordEmbeddings/wordembedding_config.json", {"tokenizer_class": JOBLIB}, "joblib"),
+    ],
+)
+def test_foreign_modules_of_sentence_transformers_are_refused(
+    name: str, content: Any, message: str, tmp_path: Path
+) -> None:
+    """Those of modules in modules too."""
     pytest.importorskip("sentence_transformers")
-    modules = [{"idx": 0, "name": "0", "path": "", "type": "os.path.Evil"}]
-    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
-    with pytest.raises(LoadError, match=r"refused.*os\.path\.Evil"):
-        loaders.load(tmp_path, Settings())
+    mark = tmp_path / "ran"
+    folder = pipeline(tmp_path / "model", {name: content})
+    (folder / "0_Router").mkdir(exist_ok=True)
+    (folder / "0_Router" / "a").mkdir(exist_ok=True)
+    (folder / "0_Router" / "a" / "model.pkl").write_bytes(pickle.dumps(Payload(mark)))
+    with pytest.raises(LoadError, match=rf"refused: .*{message}"):
+        loaders.load(folder, Settings())
+    assert not mark.exists()
+
+
+def test_a_file_for_joblib_is_not_unpickled(tmp_path: Path) -> None:
+    """The very folder that sentence-transformers 5.1.2 unpickles a file of."""
+    pytest.importorskip("sentence_transformers")
+    mark = tmp_path / "ran"
+    listed = {"types": {"a": JOBLIB}, "structure": {"query": ["a"]}, "parameters": {}}
+    folder = pipeline(tmp_path / "model", {"0_Router/router_config.json": listed})
+    (folder / "0_Router" / "a").write_bytes(pickle.dumps(Payload(mark)))
+    with pytest.raises(LoadError, match=r"refused: .*joblib"):
+        loaders.load(folder, Settings())
+    assert not mark.exists()
+    pytest.importorskip("joblib").load(folder / "0_Router" / "a")
+    assert mark.exists(), "the payload works when it is let run"
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("5.1.2", False), ("6.1.0", False), ("6.2.0", True), ("10.0.dev1", True)]
+)
+def test_an_old_sentence_transformers_is_not_used(version: str, fits: bool) -> None:
+    from maskcheck.loaders.huggingface.named_classes import check_version
+
+    if fits:
+        check_version(version)
+    else:
+        with pytest.raises(LoadError, match=r'pip install "sentence-transformers>=6\.2"'):
+            check_version(version)
 
 
 @pytest.mark.slow

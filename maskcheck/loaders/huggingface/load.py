@@ -10,13 +10,12 @@ from typing import Any
 
 from maskcheck.core.errors import LoadError
 from maskcheck.core.settings import Settings
-from maskcheck.loaders.huggingface import examples
+from maskcheck.loaders.huggingface import examples, named_classes
 from maskcheck.loaders.huggingface.folder import hints, read_json, size_of
 from maskcheck.loaders.pytorch.checkpoint import digest
 from maskcheck.loaders.pytorch.model import TorchModel
 from maskcheck.loaders.pytorch.safety import require_torch
 
-_ALLOWED = "sentence_transformers."
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
@@ -67,21 +66,17 @@ def _from_pretrained(path: Path, config: dict[str, Any]) -> Any:
 
 def _sentences(path: Path) -> TorchModel:
     _require("sentence_transformers", "sentence-transformers")
-    listed = read_json(path / "modules.json")
-    kinds = [str(m.get("type", "")) for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
-    odd = [kind for kind in kinds if not kind.startswith(_ALLOWED)]
-    if not kinds or odd:
-        what = f"modules.json names {odd[0]!r}" if odd else "modules.json lists no modules"
-        raise LoadError(f"{path}: refused: {what}, which is no part of sentence-transformers.")
-    from sentence_transformers import SentenceTransformer
+    named_classes.check_folder(path)
+    from sentence_transformers import SentenceTransformer, __version__
 
+    named_classes.check_version(__version__)
     try:
         model = SentenceTransformer(str(path), device="cpu", local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise LoadError(
             f"{path}: sentence-transformers cannot load it: {' '.join(str(error).split())[:300]}"
         ) from error
-    config = _inner_config(path, listed)
+    config = _inner_config(path, read_json(path / "modules.json"))
     tokens = examples.tokens()
     return TorchModel(_embedder(model.eval()), tokens, **_described(path, config, "sentence-transformers"))
 

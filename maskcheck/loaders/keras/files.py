@@ -28,7 +28,7 @@ def read_config(path: Path) -> Any:
     try:
         text = _zipped(path) if zipfile.is_zipfile(path) else _hdf5(path)
         return json.loads(text) if text is not None else None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise LoadError(f"{path}: the Keras model is damaged ({error}).", hint="Save or fetch it again.") from error
 
 

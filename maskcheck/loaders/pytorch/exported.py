@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +15,58 @@ from maskcheck.loaders.pytorch.arrays import dtype_name
 from maskcheck.loaders.pytorch.checkpoint import digest
 from maskcheck.loaders.pytorch.frames import is_own
 from maskcheck.loaders.pytorch.model import TorchModel
+from maskcheck.loaders.pytorch.pt2.program import checked as program_of
+from maskcheck.loaders.pytorch.pt2.refusal import Refused
 from maskcheck.loaders.pytorch.recorder import Place, Recorder
-from maskcheck.loaders.pytorch.safety import check_archive, require_torch
+from maskcheck.loaders.pytorch.safety import require_torch
 from maskcheck.loaders.pytorch.signature import Binding
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\n\s*(?P<text>[^\n]*)')
 _ROWS, _LENGTH = 3, 12
+_TRUST = "If you trust where it came from, say --trust: it is then loaded as it is."
+
+Check = Callable[[Sequence[Any]], None]
+"""Raises where the inputs, in a row, are not those that the program was exported for."""
 
 
 def load(path: Path, settings: Settings) -> TorchModel:
-    """Open an exported program, after a look at what loading it would run. Raises ``LoadError``."""
-    require_torch()
-    if not settings.trust:
-        check_archive(path)
-    import torch
+    """Open an exported program: put together from checked parts, or by torch itself where the file is trusted.
 
+    Raises:
+        LoadError: it is damaged, or something in it might run.
+    """
+    require_torch()
     try:
-        program = torch.export.load(str(path))
-        module = program.module()
+        program, module, check = _trusted(path) if settings.trust else _checked(path)
+    except Refused as error:
+        raise LoadError(f"{path}: refused: {error}.", hint=_TRUST) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise LoadError(f"{path}: torch cannot load the exported program: {reason}", hint="Export it again.") from error
-    return ExportedModel(path, program, module)
+    return ExportedModel(path, program, module, check)
+
+
+def _trusted(path: Path) -> tuple[Any, Any, Check]:
+    import torch
+
+    program = torch.export.load(str(path))
+    return program, program.module(), lambda leaves: None
+
+
+def _checked(path: Path) -> tuple[Any, Any, Check]:
+    """Torch writes no code from the conditions on sizes: it would quote texts and names of the file in it."""
+    checked = program_of(path)
+    return checked.program, checked.program.module(check_guards=False), checked.check
 
 
 class ExportedModel(TorchModel):
     """An exported program: run as torch runs it, traced by interpreting its graph."""
 
-    def __init__(self, path: Path, program: Any, module: Any) -> None:
+    def __init__(self, path: Path, program: Any, module: Any, check: Check) -> None:
+        self._check = check
         nodes = [n for n in module.graph.nodes if n.op == "placeholder"]
         values = {n.name: n.meta["val"] for n in program.graph.nodes if n.op == "placeholder" and "val" in n.meta}
-        self._program_binding = _binding(module, program, [n.target for n in nodes], values)
+        self._program_binding = _binding(module, program, [n.target for n in nodes], values, check)
         specs = _specs(self._program_binding.inputs, values)
         super().__init__(
             module,
@@ -75,6 +96,7 @@ class ExportedModel(TorchModel):
                 value if name is None else tensors[name]
                 for name, value in zip(binding.names, binding.fixed, strict=True)
             ]
+            self._check(leaves)
             return Walk(self.target).run(*leaves)
 
         return call
@@ -83,7 +105,7 @@ class ExportedModel(TorchModel):
 _PREBOUND = object()
 
 
-def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, Any]) -> Binding:
+def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, Any], check: Check) -> Binding:
     """Inputs named as in the graph, with the examples saved beside it or made up from the declared shapes."""
     import torch
     from torch.utils import _pytree as pytree
@@ -94,11 +116,17 @@ def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, A
         leaves, spec = [_made_up(values.get(name)) for name in names], program.call_spec.in_spec
     named = [name if isinstance(leaf, torch.Tensor) else None for name, leaf in zip(names, leaves, strict=True)]
     inputs = {name: leaf for name, leaf in zip(named, leaves, strict=True) if name is not None}
-    return Binding(_call_program(module), inputs, leaves, named, spec)
+    return Binding(_call_program(module, check), inputs, leaves, named, spec)
 
 
-def _call_program(module: Any) -> Callable[..., Any]:
-    return lambda *args, **kwargs: module(*args, **kwargs)
+def _call_program(module: Any, check: Check) -> Callable[..., Any]:
+    from torch.utils import _pytree as pytree
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        check(pytree.tree_leaves((args, kwargs)))
+        return module(*args, **kwargs)
+
+    return call
 
 
 def _made_up(value: Any) -> Any:

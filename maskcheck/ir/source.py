@@ -50,7 +50,7 @@ _FOREIGN = re.compile(
     rf"|/transformers/({'|'.join(map(re.escape, _PLUMBING))})"
     rf"|/torch/{_TORCH_FROM_SOURCE}"
     r"|/lib(64)?/(python|pypy)\d[\d.]*/(?!(site|dist)-packages/)"
-    r"|/(python\d[\d.]*|\w*conda\d*|miniforge\d*|mambaforge|envs/[^/]+)/Lib/(?!site-packages/)"
+    r"|/([Pp]ython\d[\d.]*|[Pp]ython/\d[\d.]*/\w+|\w*conda\d*|miniforge\d*|mambaforge|envs/[^/]+)/Lib/(?!site-packages/)"
 )
 """Files that are not the user's: frameworks, helpers, the interpreter (the last line is where Windows keeps it)."""
 

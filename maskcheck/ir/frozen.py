@@ -10,7 +10,7 @@ from maskcheck.ir.constants import Array
 from maskcheck.ir.fills import STRONG
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation as Op
-from maskcheck.ir.settings import Attention, Fill, Recurrence
+from maskcheck.ir.settings import Along, Attention, Fill, Recurrence
 from maskcheck.ir.static_fact import FactKind, Scene, StaticFact, fact_at, short_name
 
 
@@ -33,8 +33,8 @@ def frozen_masks(site: Site, scene: Scene) -> Iterator[StaticFact]:
 
 def _lengths_operand(site: Site) -> str | None:
     match site.settings:
-        case Recurrence(lengths=lengths) | Attention(lengths=lengths):
-            return lengths
+        case Recurrence(lengths=str() as told) | Attention(lengths=str() as told) | Along(lengths=str() as told):
+            return told
     return site.inputs[1] if site.operation is Op.REVERSE_SEQUENCE and len(site.inputs) > 1 else None
 
 

@@ -9,7 +9,7 @@ from maskcheck.ir.graph import Site
 from maskcheck.ir.input_use import UseKind
 from maskcheck.ir.operation import COMPARISONS, Kind
 from maskcheck.ir.operation import Operation as Op
-from maskcheck.ir.settings import Attention, Compare, Lookup, Lookups, MaskValue, Pick
+from maskcheck.ir.settings import Attention, Compare, Lookup, MaskValue, Pick
 from maskcheck.ir.views import View
 
 Meaning = tuple[UseKind, float | int | None]
@@ -51,18 +51,17 @@ def padding_row(site: Site, key: str, lookup: Lookup, constants: Constants, *, c
 
 
 def _told_lookup(site: Site, key: str) -> Lookup | None:
-    match site.settings:
-        case Lookup() as lookup:
-            return lookup if lookup.ids == key or (lookup.ids is None and _is_no_table(site, key)) else None
-        case Lookups(tables=tables):
-            return next((lookup for lookup in tables if lookup.ids == key), None)
-        case _:
-            return None
+    told = site.settings
+    if not isinstance(told, Lookup):
+        return None
+    if told.ids is None:
+        return told if _is_no_table(site, key) else None
+    return next((lookup for lookup in (told, *told.others) if lookup.ids == key), None)
 
 
 def _plain_lookup(site: Site, key: str, constants: Constants) -> Lookup | None:
     """A lookup that only its operation and its table tell. Picking positions of a computed tensor is none."""
-    if isinstance(site.settings, Lookup | Lookups):
+    if isinstance(site.settings, Lookup):
         return None
     if site.operation is Op.ONE_HOT:
         return Lookup(ids=key) if key == site.inputs[0] else None

@@ -35,13 +35,14 @@ class Reduce:
 class Along:
     """What works along one axis: concatenation, gathering, splitting, cumulative sums, sorting, flipping.
 
-    ``reverse``: from the last position to the first. ``count``: how many positions are kept, of ``TOP_K``. ``sizes``:
-    how long each part is, of ``SPLIT``.
+    ``reverse``: from the last position to the first. ``count``: how many positions are kept, of ``TOP_K``. ``lengths``
+    is the key of the numbers of real steps, of ``REVERSE_SEQUENCE``. ``sizes``: how long each part is, of ``SPLIT``.
     """
 
     axis: int | None = None
     reverse: bool = False
     count: int | None = None
+    lengths: str | None = None
     sizes: tuple[int, ...] | None = None
 
 
@@ -79,19 +80,14 @@ class Slice:
 class Lookup:
     """Rows of a table. ``rows``: how many it has; ``padding``: the row kept for padding, where the operator says so.
 
-    ``ids`` is the key of the tensor whose values pick the rows.
+    ``ids`` is the key of the tensor whose values pick the rows. ``others`` are further tables of the same operator (of
+    segments, of positions), and ``mask`` is the key of a mask beside the ids.
     """
 
     rows: int | None = None
     padding: int | None = None
     ids: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookups:
-    """Several lookups as one operator. ``mask`` is the key of a mask that the operator reads beside them."""
-
-    tables: tuple[Lookup, ...] = ()
+    others: tuple[Lookup, ...] = ()
     mask: str | None = None
 
 
@@ -266,7 +262,6 @@ Settings = (
     | Pick
     | Slice
     | Lookup
-    | Lookups
     | Window
     | Recurrence
     | Fill
@@ -293,7 +288,6 @@ FAMILIES: Mapping[type, frozenset[Op]] = {
     Pick: frozenset({Op.GATHER, Op.SELECT, Op.EMBEDDING}),
     Slice: frozenset({Op.SLICE}),
     Lookup: frozenset(o for o in Op if o.kind is Kind.EMBEDDING) | {Op.GATHER, Op.ONE_HOT},
-    Lookups: frozenset({Op.EMBEDDING_NORM}),
     Window: frozenset(o for o in Op if o.kind in (Kind.CONVOLUTION, Kind.WINDOW)),
     Recurrence: frozenset(o for o in Op if o.kind is Kind.RECURRENT) | {Op.DYNAMIC_LSTM, Op.PACK_SEQUENCE},
     Fill: frozenset({*_ARITHMETIC, Op.WHERE, Op.MAXIMUM, Op.MINIMUM}),

@@ -41,7 +41,7 @@ def keeps(operation: Op) -> bool:
 def handed_on(site: Site, key: str) -> tuple[str, ...]:
     """Outputs of ``site`` that hold the values of its operand ``key``; none where it does anything else with them."""
     if isinstance(site.settings, Lookup) and site.settings.ids == key:
-        return ()
+        return ()  # the table may be no tensor, and the ids the first operand
     if site.operation is Op.SORT:
         return site.outputs[:1] if len(site.outputs) > 1 else ()  # a single result may be the order alone
     anywhere = site.operation.kind is Kind.CONCATENATE or site.operation in _JOINS

@@ -12,7 +12,7 @@ from maskcheck.ir.constants import KnownConstants
 from maskcheck.ir.facts import FactKind, StaticFact, find_facts
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation as Op
-from maskcheck.ir.settings import Attention, Direction, Fill, Lookups, Quantiser, Recurrence
+from maskcheck.ir.settings import Attention, Direction, Fill, Lookup, Quantiser, Recurrence
 from maskcheck.ir.uses import find_uses
 from tests.unit.ir.build import constants, graph, site
 
@@ -118,7 +118,7 @@ class TestAttention:
         assert [kind for kind, _ in details(made)] == found
 
     def test_an_embedding_that_reads_a_mask_is_none(self) -> None:
-        assert not facts(site(Op.EMBEDDING_NORM, "x m", "y", Lookups(mask="m")))
+        assert not facts(site(Op.EMBEDDING_NORM, "x m", "y", Lookup(ids="x", mask="m")))
 
     @pytest.mark.parametrize(("fill", "weak"), [(-20.0, True), (-1e4, False), (None, False)])
     def test_the_fill_of_its_mask(self, fill: float | None, weak: bool) -> None:

@@ -14,7 +14,6 @@ from maskcheck.ir.settings import (
     Attention,
     Compare,
     Lookup,
-    Lookups,
     MaskValue,
     Pick,
     Recurrence,
@@ -69,8 +68,8 @@ class TestIndex:
         assert told(site(Op.ONE_HOT, "i rows x", "y")) == [("other", None)]
 
     def test_several_lookups_as_one_operator(self) -> None:
-        tables = (Lookup(ids="w", rows=30), Lookup(ids="x", rows=2))
-        assert told(site(Op.EMBEDDING_NORM, "w x", "y", Lookups(tables=tables))) == [("index", 2)]
+        told_all = Lookup(ids="w", rows=30, others=(Lookup(ids="x", rows=2),))
+        assert told(site(Op.EMBEDDING_NORM, "w x", "y", told_all)) == [("index", 2)]
 
 
 class TestThroughWhatKeepsValues:
@@ -221,6 +220,7 @@ class TestLengths:
             site(Op.LSTM, "h w x", "y", Recurrence(lengths="x")),
             site(Op.ATTENTION, "q k v x", "y", Attention(lengths="x")),
             site(Op.REVERSE_SEQUENCE, "h x", "y", Along(axis=1)),
+            site(Op.REVERSE_SEQUENCE, "h x", "y", Along(axis=1, lengths="x")),
             site(Op.PACK_SEQUENCE, "h x", "y"),
         ],
     )
@@ -244,7 +244,7 @@ class TestMask:
             site(Op.LSTM, "h x", "y", Recurrence(mask="x")),
             site(Op.MEAN, "h x", "y", Reduce(mask="x")),
             site(Op.SOFTMAX, "h x", "y", Softmax(mask="x")),
-            site(Op.EMBEDDING_NORM, "i x", "y", Lookups(mask="x")),
+            site(Op.EMBEDDING_NORM, "i x", "y", Lookup(ids="i", mask="x")),
         ],
     )
     def test_of_what_takes_one(self, reader: Site) -> None:

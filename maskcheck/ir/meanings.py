@@ -97,7 +97,7 @@ def _mask(site: Site, key: str, view: View, constants: Constants) -> Meaning | N
     settings = site.settings
     if key not in (getattr(settings, "mask", None), getattr(settings, "bias", None)):
         return None
-    known = settings.mask_rank if isinstance(settings, Attention) and settings.mask == key else None
+    known = settings.mask_rank if isinstance(settings, Attention) and settings.mask in (None, key) else None
     return UseKind.MASK, view.rank if known is None else known
 
 

@@ -31,8 +31,8 @@ def find_uses(
             column alone is a feature of a table, whose numbers say nothing of the input as a whole.
     """
     wraps = find_wraps(graph, constants)
-    walks = (_Walk(name, rank, constants, wraps, not recorded) for name, rank in inputs.items())
-    return tuple(use for walk in walks for use in walk.through(graph))
+    walks = (_Walk(name, rank, graph, constants, wraps, not recorded) for name, rank in inputs.items())
+    return tuple(use for walk in walks for use in walk.uses())
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class _Walk:
 
     name: str
     rank: int | None
+    graph: Graph
     constants: Constants
     wraps: Wraps
     columns: bool
@@ -48,10 +49,10 @@ class _Walk:
     _marks: dict[str, Mark] = field(default_factory=dict)
     _found: dict[InputUse, tuple[Site, str]] = field(default_factory=dict)
 
-    def through(self, graph: Graph) -> Iterator[InputUse]:
+    def uses(self) -> Iterator[InputUse]:
         """All uses; rows kept for padding come last, for they depend on how else the input is used."""
         self._views[self.name] = View(rank=self.rank)
-        for site in graph.sites:
+        for site in self.graph.sites:
             if not reads_size_only(site.operation) and site.operation is not Operation.CONSTANT:
                 self._pass(site)
         yield from self._found
@@ -68,13 +69,13 @@ class _Walk:
                 self._read(site, key, mark)
 
     def _read(self, site: Site, key: str, mark: Mark | None) -> None:
-        """Follow a tensor that shows the input through ``site``, or note what is done with it there."""
+        """Follow a tensor that shows the input through ``site``, and note what else is done with it there."""
         handed = self._handed_on(site, key)
         if handed:
             shown = [self._views[k] for k in site.inputs if k in self._views and self._handed_on(site, k)]
             behind = view_behind(site, shown, self.constants, columns=self.columns)
             self._views.update(dict.fromkeys(handed, behind))
-        else:
+        if not handed or any(key in self.graph.readers for key in site.outputs[len(handed) :]):
             self._note(site, key, self._meaning(site, key, mark))
 
     def _handed_on(self, site: Site, key: str) -> tuple[str, ...]:

@@ -105,6 +105,10 @@ class TestThroughWhatKeepsValues:
         sites = site(Op.SORT, "x", "order"), site(Op.PACK_SEQUENCE, "h order", "packed")
         assert told(*sites, rank=1) == [("other", None)]
 
+    def test_their_order_beside_them_is_a_use_of_its_own(self) -> None:
+        sites = site(Op.SORT, "x", "v order"), site(Op.PACK_SEQUENCE, "h v", "p"), site(Op.GATHER, "h order", "y")
+        assert told(*sites, rank=1) == [("other", None), ("lengths", None)]
+
     @pytest.mark.parametrize("operation", [Op.SHAPE, Op.CONSTANT_LIKE, Op.CONSTANT])
     def test_sizes_are_no_use(self, operation: Op) -> None:
         assert not told(site(operation, "x", "s"), site(Op.CAST, "s", "y"))
@@ -257,8 +261,9 @@ class TestMask:
         sites = site(Op.CAST, "x", "v"), site(Op.ATTENTION, "x v", "y", Attention(mask="v"))
         assert told(*sites) == [("other", None), ("mask", 2)]
 
-    def test_its_rank_where_the_operator_tells(self) -> None:
-        assert told(site(Op.ATTENTION, "q x", "y", Attention(mask="x", mask_rank=4))) == [("mask", 4)]
+    @pytest.mark.parametrize("settings", [Attention(mask="x", mask_rank=4), Attention(bias="x", mask_rank=4)])
+    def test_its_rank_where_the_operator_tells(self, settings: Attention) -> None:
+        assert told(site(Op.ATTENTION, "q x", "y", settings)) == [("mask", 4)]
 
     @pytest.mark.parametrize(
         ("between", "rank"),

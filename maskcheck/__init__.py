@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from maskcheck._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from maskcheck.after_training import check as check
     from maskcheck.api import Finding as Finding
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from maskcheck.api import audit as audit
     from maskcheck.api import inspect as inspect
     from maskcheck.api import render as render
-
-__version__ = "0.1.0"
 
 _API = ("Finding", "Inspection", "ModelReport", "PaddingLeak", "Report", "audit", "inspect", "render")
 

@@ -5,6 +5,7 @@ What the zoo declares was established without maskcheck (``test_zoo_truth.py``).
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,13 @@ def test_flatten_over_a_fixed_length_is_flagged_and_explained(folder: Path) -> N
     assert error.rule == "MC704" and error.root_cause is not None
     row = next(r for r in found.passport if r.twin is TwinKind.LENGTH)
     assert row.variant == "fixed" and "the length is fixed" in (row.reason or "")
+
+
+@pytest.mark.parametrize("name", random.Random(16).sample([case.name for case in zoo.CASES], 24))
+def test_the_outcome_does_not_hang_on_the_explanation(name: str, folder: Path) -> None:
+    path = str(zoo.build(name, folder))
+    told, untold = (audit_model(path, Settings(explain=explain)) for explain in (True, False))
+    assert (told.outcome, told.reason) == (untold.outcome, untold.reason)
+    assert [(r.twin, r.variant, r.status) for r in told.passport] == [
+        (r.twin, r.variant, r.status) for r in untold.passport
+    ]

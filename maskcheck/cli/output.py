@@ -15,7 +15,7 @@ from maskcheck.core.errors import UsageError
 
 if TYPE_CHECKING:
     from maskcheck.report.rendering import Rendering
-    from maskcheck.report.rule_view import RuleText
+    from maskcheck.report.rule_text import RuleText
 
 NARROWEST, WIDEST = 40, 120
 

@@ -11,7 +11,7 @@ from maskcheck.cli.output import emit, rendering
 from maskcheck.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from maskcheck.report.rule_view import RuleText
+    from maskcheck.report.rule_text import RuleText
 
 
 @click.command()

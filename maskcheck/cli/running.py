@@ -116,7 +116,14 @@ def run(models: Sequence[str], settings: Sequence[Settings], quiet: bool) -> Rep
     reports = _audited(present, quiet)
     found = iter([model for report in reports for model in report.models])
     everything: list[ModelReport] = [
-        ModelReport(path, None, "unknown", Outcome.ERROR, str(missing[path]), usage_error=True)
+        ModelReport(
+            path=path,
+            sha256=None,
+            format="unknown",
+            outcome=Outcome.ERROR,
+            reason=str(missing[path]),
+            usage_error=True,
+        )
         if path in missing
         else next(found)
         for path in models

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import click
 
-import maskcheck
+from maskcheck._version import __version__
 
 FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "torch", "keras", "tensorflow", "tensorflow-cpu", "transformers")
 
@@ -16,7 +16,7 @@ def print_versions(ctx: click.Context, _parameter: click.Parameter, wanted: bool
     """Print the version of maskcheck and of each framework that is installed. None is imported."""
     if not wanted or ctx.resilient_parsing:
         return
-    click.echo(f"maskcheck {maskcheck.__version__}")
+    click.echo(f"maskcheck {__version__}")
     click.echo(f"python {platform.python_version()}")
     for name in FRAMEWORKS:
         version = _version(name)

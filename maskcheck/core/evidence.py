@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from maskcheck.core.contract import Conflict, Contract
 from maskcheck.core.model import StaticFact
-from maskcheck.core.report import AttentionMap, TwinKind
+from maskcheck.core.report import AttentionMap, TwinKind, Variant
 from maskcheck.ir.graph import Site
 
 
@@ -22,7 +22,7 @@ class Spread(StrEnum):
     LOCAL = "local"  # only a few positions, not those next to the pads
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TensorFacts:
     """What is known about a tensor an origin reads or makes.
 
@@ -43,7 +43,7 @@ class TensorFacts:
     dtype: str = "float32"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One origin and its circumstances.
 
@@ -71,8 +71,7 @@ class Evidence:
     conflicts: tuple[Conflict, ...] = ()
     dead_positions: tuple[float, ...] = ()
     domain: str | None = None
-    variants: Mapping[str, float] = field(default_factory=dict)  # "length/filler" -> difference, for the finer rules
-    exact_content: bool = True  # whether the content twin could be tried at all
+    variants: Mapping[tuple[TwinKind, Variant], float] = field(default_factory=dict)  # difference, for the finer rules
     beside: tuple[Site, ...] = ()  # layouts of what else the sites downstream read
     further: tuple[Site, ...] = ()  # sites just before the origin that only the longer run has: more rounds of a loop
 
@@ -88,5 +87,23 @@ class Evidence:
     def output_facts(self) -> TensorFacts | None:
         return next((f for f in (self.tensors.get(k) for k in self.site.outputs) if f is not None), None)
 
-    def leaks(self, twin: TwinKind) -> bool:
+    def leaks_anywhere(self, twin: TwinKind) -> bool:
+        """Whether some output leaks in ``twin``, through this origin or another."""
         return self.at_outputs.get(twin, 0.0) > 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginReport:
+    """One origin (with its like in other layers) and what is known of it.
+
+    ``share`` is the part of the leak that goes when the origin is patched, 0 to 1, ``None`` where that was not
+    confirmed; ``joint`` is the share of all origins of the same twin together.
+    """
+
+    evidence: Evidence
+    related: tuple[Site, ...] = ()
+    interval: tuple[Site, ...] = ()
+    share: float | None = None
+    joint: float | None = None
+    outputs: tuple[str, ...] = ()
+    gating: bool = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from maskcheck.core.contract import Contract
+from maskcheck.core.contract import Contract, Role
 from maskcheck.ir.graph import Site
 
 GROWTH = 10.0
@@ -31,6 +31,57 @@ class TwinKind(StrEnum):
     TRAINING = "training"
 
 
+class Variant(StrEnum):
+    """Which form of a twin a passport row is about. The value is the label that readers see."""
+
+    REPEATED = "same input twice"
+    # length
+    RIGHT = "right"
+    LEFT = "left"
+    ALONE = "alone"
+    LONG = "long"
+    RARE = "rare"
+    FIXED = "fixed"
+    FILLER = "filler"
+    UNFUSED = "unfused"
+    # content and poison
+    PADS = "pads"
+    PAD_ROW = "pad row"
+    NAN = "nan"
+    INFINITY = "inf"
+    HUGE = "huge"
+    NEAR_MISS = "near miss"
+    # mates and empty rows
+    BESIDE_LONGER = "beside longer"
+    REORDERED = "reordered"
+    ALL_PAD_MATE = "all-pad mate"
+    # side, where positions are an input
+    RIGHT_POSITIONS_GIVEN = "right, positions given"
+    LEFT_POSITIONS_GIVEN = "left, positions given"
+    RIGHT_BY_COLUMN = "right, positions by column"
+    LEFT_BY_COLUMN = "left, positions by column"
+    # valid and mask
+    ONE_TOKEN = "one token"
+    PAD_ID_IN_USE = "pad id in use"
+    PAD_VALUE_IN_USE = "pad value in use"
+    TOGGLED = "toggled"
+    # inside
+    HIDDEN_STATES = "hidden states"
+    GRADIENT = "gradient"
+    # precision
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    # training
+    LOSS = "loss"
+    METRIC = "metric"
+    ANY = "-"  # whatever the twin would have tried
+
+    @property
+    def by_column(self) -> bool:
+        """Whether positions count columns, pads included, as a caller who forgets them would have it."""
+        return self in (Variant.RIGHT_BY_COLUMN, Variant.LEFT_BY_COLUMN)
+
+
 class Status(StrEnum):
     """What a twin showed. ``untested`` is never ``clean``."""
 
@@ -52,7 +103,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDifference:
     """How far one output moved.
 
@@ -70,23 +121,57 @@ class OutputDifference:
     decisions_changed: str | None = None
     cosine_change: float | None = None
 
+    @property
+    def moved(self) -> bool:
+        """Whether the difference is more than rounding; one that is not a number is."""
+        return not self.difference <= self.tolerance
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PassportRow:
-    """One twin, tried or not."""
+    """One twin, tried or not.
+
+    ``detail`` names what the variant is about where there may be several (a metric). ``settles`` is the twin whose
+    doubtful rows a row of another precision decides.
+    """
 
     twin: TwinKind
-    variant: str
+    variant: Variant
     domain: str | None
     status: Status
     gating: bool
     reason: str | None = None
     outputs: tuple[OutputDifference, ...] = ()
+    detail: str = ""
+    settles: TwinKind | None = None
 
     @property
     def difference(self) -> float:
         """Largest difference over the outputs; 0.0 when none was measured."""
         return max((o.difference for o in self.outputs), default=0.0)
+
+    @property
+    def label(self) -> str:
+        """The variant as readers see it."""
+        if self.detail:
+            return f"{self.variant.value} {self.detail}"
+        if self.settles in (None, TwinKind.LENGTH):
+            return self.variant.value
+        return f"{self.variant.value}, {self.settles.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenForPadding:
+    """Real steps of an input of ``role`` that are taken for padding by ``site``, which tells padding by its value.
+
+    ``row`` is the passport row that says so. ``happens``: such steps are known to occur, since a mask marks them
+    real or the user's own inputs hold some.
+    """
+
+    row: PassportRow
+    role: Role
+    site: Site | None
+    happens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +182,7 @@ class RootCause:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One leak (or hazard): where, why, how much, how to mend it."""
 
@@ -143,20 +228,27 @@ class AttentionSample:
     pad_queries: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+class MaskAxis(StrEnum):
+    """The axis of attention weights on which a mask was seen."""
+
+    KEYS = "keys"
+    QUERIES = "queries"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionMap:
     """How much attention valid queries pay to pads at one site.
 
-    ``pad_mass`` is (heads,): the mean over valid queries of the weight put on pads. ``axis`` says which axis of the
-    weights
-    a mask was seen on: "keys", "queries", "none" or "unknown". ``sample`` shows the head that looks at pads most.
+    ``pad_mass`` is (heads,): the mean over valid queries of the weight put on pads. ``axis`` says on which
+    axis of the weights a mask was seen. ``sample`` shows the head that looks at pads most.
     """
 
     site: Site
     heads: int
     pad_mass: tuple[float, ...]
-    axis: str
-    row_sum_error: float = 0.0
+    axis: MaskAxis
     sample: AttentionSample | None = None
 
     @property
@@ -168,20 +260,29 @@ class AttentionMap:
         return sum(self.pad_mass) / len(self.pad_mass) if self.pad_mass else 0.0
 
 
+class Reach(StrEnum):
+    """Whether padding reaches a place: not, from before, first of all here, or the tensors there cannot be aligned."""
+
+    CLEAN = "clean"
+    DIRTY = "dirty"
+    ORIGIN = "origin"
+    OPAQUE = "opaque"
+
+
 @dataclass(frozen=True, slots=True)
 class LayerState:
-    """One stretch of the model on the leak map: ``state`` is "clean", "dirty", "origin" or "opaque".
+    """One stretch of the model on the leak map.
 
     ``positions`` says how far each valid position differs there between two paddings, from the first position to the
     last, in standard deviations; it is empty where that was not measured.
     """
 
     name: str
-    state: str
+    state: Reach
     positions: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReport:
     """All that is known about one model after its audit.
 

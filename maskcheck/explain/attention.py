@@ -8,11 +8,11 @@ import numpy as np
 
 from maskcheck.core.contract import Side
 from maskcheck.core.model import Array
-from maskcheck.core.report import AttentionMap, AttentionSample
+from maskcheck.core.report import AttentionMap, AttentionSample, MaskAxis
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import Axes, View
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes, View
 
 _KEEPS_WEIGHTS = (Kind.ELEMENTWISE, Kind.RANDOM)
 _VISIBLE = 1e-6
@@ -79,12 +79,10 @@ def _map(
     mass = rows[..., _pads(valid_keys, rows.shape[-1], view.side)]
     with np.errstate(all="ignore"):
         per_head = np.abs(mass).sum(axis=-1)
-        total = rows.sum(axis=-1)
     heads = _by_head(per_head, weights.ndim - (2 if queries in known.sequence else 1))
-    error = float(np.nanmax(np.abs(1.0 - total), initial=0.0))
     axis = _masked_axis(scores, weights, queries, keys, known, view, float(np.nanmax(per_head, initial=0.0)))
     sample = _sample(final, heads, known, view) if max(heads, default=0.0) > _VISIBLE else None
-    return AttentionMap(site, len(heads), heads, axis, error, sample)
+    return AttentionMap(site=site, heads=len(heads), pad_mass=heads, axis=axis, sample=sample)
 
 
 def _sample(weights: Array, heads: tuple[float, ...], known: Axes, view: View) -> AttentionSample | None:
@@ -126,15 +124,15 @@ def _by_head(mass: Array, leading: int) -> tuple[float, ...]:
 
 def _masked_axis(
     scores: Array | None, weights: Array, queries: int, keys: int, known: Axes, view: View, mass: float
-) -> str:
+) -> MaskAxis:
     """ "keys" when pads get no weight, "queries" when whole pad rows were masked instead, "none" otherwise."""
     if mass <= _VISIBLE:
-        return "keys"
+        return MaskAxis.KEYS
     if queries not in known.sequence or scores is None or scores.shape != weights.shape:
-        return "none" if queries in known.sequence else "unknown"
+        return MaskAxis.NONE if queries in known.sequence else MaskAxis.UNKNOWN
     short, long = known.sequence[queries]
     if long <= short:
-        return "unknown"
+        return MaskAxis.UNKNOWN
     values = np.moveaxis(scores.astype(np.float64), queries, 0)
     own, pad = (
         (values[:short], values[short:])
@@ -146,8 +144,8 @@ def _masked_axis(
             np.all((np.nanmax(pad) < np.nanmin(own[np.isfinite(own)], initial=0.0) - _HIDDEN_SCORE) | ~np.isfinite(pad))
         )
     if low or not np.any(np.isfinite(pad)):
-        return "queries"
-    return "none"
+        return MaskAxis.QUERIES
+    return MaskAxis.NONE
 
 
 def _fused(

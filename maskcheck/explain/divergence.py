@@ -11,9 +11,9 @@ import numpy as np
 
 from maskcheck.core.model import Array
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import MIRRORED, MODES, Axes, Grids, Mode, View, cut, grids_of, reshape_like
 from maskcheck.explain.filler import adds_steps, keeps_steps
 from maskcheck.ir.graph import Site
+from maskcheck.probe.align import MIRRORED, MODES, Axes, Grids, Mode, View, cut, grids_of, reshape_like
 from maskcheck.probe.compare import max_abs, scale
 from maskcheck.probe.noise import HEADROOM, MARGIN
 

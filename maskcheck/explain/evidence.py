@@ -8,14 +8,14 @@ import numpy as np
 
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import Array, Model
-from maskcheck.core.report import AttentionMap, TwinKind
-from maskcheck.explain.align import Axes, View
+from maskcheck.core.report import AttentionMap, TwinKind, Variant
 from maskcheck.explain.divergence import State, compare
 from maskcheck.explain.leakmap import gaps
 from maskcheck.explain.origins import Origin
 from maskcheck.explain.session import PatchingSession
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes, View
 
 _BEFORE, _BEHIND = 20, 12
 """How many of the nearest sites rules may look at."""
@@ -39,15 +39,15 @@ def facts(session: PatchingSession, keys: Collection[str], masks: Collection[str
         if key in trace.shape_only and key in session.reference.tensors:
             state = compare(key, session.reference.tensors[key], value, session.alignment, mirrors=False)
         found[key] = TensorFacts(
-            tuple(value.shape),
-            tuple(axes.sequence),
-            axes.batch[0] if axes.batch else None,
-            key in trace.shape_only,
-            key in trace.constants,
-            masked_nearby(session.graph, key, masks),
-            _zero_at_pads(value, axes, session.alignment.twin),
-            state.gap if state is not None and state.state is State.DIRTY else 0.0,
-            str(value.dtype),
+            shape=tuple(value.shape),
+            sequence_axes=tuple(axes.sequence),
+            batch_axis=axes.batch[0] if axes.batch else None,
+            shape_only=key in trace.shape_only,
+            constant=key in trace.constants,
+            mask_reaches=masked_nearby(session.graph, key, masks),
+            zero_at_pads=_zero_at_pads(value, axes, session.alignment.twin),
+            difference=state.gap if state is not None and state.state is State.DIRTY else 0.0,
+            dtype=str(value.dtype),
         )
     return found
 
@@ -118,7 +118,7 @@ def evidence(
     origin: Origin,
     at_site: Mapping[TwinKind, float],
     at_outputs: Mapping[TwinKind, float],
-    variants: Mapping[str, float],
+    variants: Mapping[tuple[TwinKind, Variant], float],
     attention: AttentionMap | None,
     dead: tuple[float, ...],
     masks: Collection[str],
@@ -146,7 +146,6 @@ def evidence(
         dead_positions=dead,
         domain=session.pair.domain,
         variants=dict(variants),
-        exact_content=TwinKind.CONTENT in at_outputs,
         beside=_layouts(graph, downstream),
         further=tuple(s for s in origin.interval if not any(k in session.reference.tensors for k in s.outputs)),
     )

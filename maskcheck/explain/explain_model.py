@@ -8,24 +8,22 @@ from functools import partial
 
 from maskcheck.core.contract import Contract, Side
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.evidence import Evidence
+from maskcheck.core.evidence import OriginReport
 from maskcheck.core.model import Model
-from maskcheck.core.report import AttentionMap, PassportRow, Status, TwinKind
-from maskcheck.explain.align import Axes, View
+from maskcheck.core.report import AttentionMap, Reach, Status, TwinKind, Variant
 from maskcheck.explain.attention import maps
 from maskcheck.explain.evidence import evidence
-from maskcheck.explain.gradients import slopes
 from maskcheck.explain.iterative_patching import Group, PatchedOrigins, patch_iteratively
 from maskcheck.explain.leakmap import SiteState, clean_map, leak_map
-from maskcheck.explain.pad_noise import poke
-from maskcheck.explain.session import PatchingSession, RowTraces, axes_of, open_patching_session, trace_row
-from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.explain.session import PatchingSession, open_patching_session
+from maskcheck.probe.align import View
 from maskcheck.probe.compare import difference
+from maskcheck.probe.layout import Row
 from maskcheck.probe.observe import Observation, Pair
+from maskcheck.probe.row_traces import RowTraces, axes_of, trace_row, with_noise
 from maskcheck.probe.run_twins import TwinResults
 from maskcheck.probe.runner import Answers
-from maskcheck.probe.twins import length, precision, sides
+from maskcheck.probe.twins import precision
 from maskcheck.probe.twins.context import TwinContext
 
 _ORDER = (TwinKind.LENGTH, TwinKind.MATES, TwinKind.CONTENT, TwinKind.EMPTY, TwinKind.SIDE)
@@ -37,22 +35,6 @@ _DISAGREEMENT = 5e-3
 
 
 @dataclass(frozen=True, slots=True)
-class OriginReport:
-    """One origin (with its like in other layers) and what is known of it.
-
-    ``share`` is ``None`` where it was not confirmed; ``joint`` is the share of all origins of the same twin together.
-    """
-
-    evidence: Evidence
-    related: tuple[Site, ...]
-    interval: tuple[Site, ...]
-    share: float | None
-    joint: float | None
-    outputs: tuple[str, ...]
-    gating: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """All items, attention maps, the state of every site in the main twin, and notes for the reader."""
 
@@ -60,7 +42,6 @@ class Explanation:
     attention: tuple[AttentionMap, ...] = ()
     sites: tuple[SiteState, ...] = ()
     notes: tuple[str, ...] = ()
-    passport: tuple[PassportRow, ...] = ()
 
     def beside(self, other: Explanation) -> Explanation:
         """Both explanations as one: of each attention what looks at pads most, the leak map of the one that leaks."""
@@ -72,12 +53,13 @@ class Explanation:
             tuple(attention[name] for name in shown),
             other.sites if other.items and not self.items else self.sites,
             tuple(dict.fromkeys(self.notes + other.notes)),
-            self.passport + other.passport,
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Explainer:
+    """What is known so far. ``traced`` holds the traces of one row at a time: each are two runs of the model."""
+
     model: Model
     contract: Contract
     results: TwinResults
@@ -86,15 +68,17 @@ class _Explainer:
     attention: tuple[AttentionMap, ...] = ()
     sites: tuple[SiteState, ...] = ()
     notes: list[str] = field(default_factory=list)
-    passport: list[PassportRow] = field(default_factory=list)
-    row_traces: dict[object, RowTraces] = field(default_factory=dict)
+    traced: dict[object, RowTraces] = field(default_factory=dict)
 
 
 def explain_model(
     model: Model, contract: Contract, results: TwinResults, seed: int, progress: Callable[[str, float], None]
 ) -> Explanation:
-    """Explain every leak the results saw. Never raises for a model that cannot be traced: the notes say so instead."""
-    explainer = _Explainer(model, contract, results, seed)
+    """Explain every leak that the twins saw.
+
+    Never raises for a model that cannot be traced: the notes say so instead.
+    """
+    explainer = _Explainer(model=model, contract=contract, results=results, seed=seed)
     pairs = _chosen(results)
     try:
         _look_inside(explainer)
@@ -111,7 +95,6 @@ def explain_model(
         explainer.attention,
         explainer.sites,
         tuple(dict.fromkeys(explainer.notes)),
-        tuple(explainer.passport),
     )
 
 
@@ -121,7 +104,7 @@ def _chosen(results: TwinResults) -> list[tuple[Observation, Pair]]:
     ranked = sorted(results.observations, key=lambda o: not o.row.gating)
     for observation in ranked:
         # Positions counted by column are wrong on purpose: the passport shows what that costs, no layer is to blame.
-        blameless = observation.row.variant.endswith(sides.BY_COLUMN)
+        blameless = observation.row.variant.by_column
         if observation.pair is not None and observation.row.twin in _ORDER and not blameless:
             found.setdefault((observation.row.twin, observation.row.domain), (observation, observation.pair))
     for domain in {domain for _, domain in found}:
@@ -135,52 +118,58 @@ def _batch(explainer: _Explainer) -> int:
 
 
 def _row_traces(explainer: _Explainer, pair: Pair) -> RowTraces:
-    plan = next(p for p in explainer.results.plans if p.domain.name == pair.domain)
-    row = pair.reference.rows[pair.rows[0]]
-    key = (pair.domain, tuple(row.lengths.items()), tuple(pair.other.padding.totals.items()), id(row))
-    if key not in explainer.row_traces:
-        explainer.row_traces.clear()  # one at a time: each holds two traces
-        explainer.row_traces[key] = trace_row(
-            explainer.model, explainer.contract, pair, plan.fixed, _batch(explainer), explainer.seed
-        )
-    return explainer.row_traces[key]
+    """The traces of the pair's row with their noise, made anew where another row was traced last."""
+    row, totals = pair.reference.rows[pair.rows[0]], pair.other.padding.totals
+    key = (pair.domain, tuple(row.lengths.items()), tuple(totals.items()), id(row))
+    if key not in explainer.traced:
+        explainer.traced.clear()
+        explainer.traced[key] = _trace(explainer, pair, row, totals)
+    return explainer.traced[key]
+
+
+def _trace(explainer: _Explainer, pair: Pair, row: Row, totals: Mapping[str, int]) -> RowTraces:
+    model, contract = explainer.model, explainer.contract
+    context = next((c for c in explainer.results.contexts if c.domain == pair.domain), None)
+    known = context.traces if context is not None and context.model is model and context.rows[0] is row else None
+    if known is None or known.padded_batch.padding.totals != totals:
+        fixed = next(p.fixed for p in explainer.results.plans if p.domain.name == pair.domain)
+        seeds = (pair.reference.seed, pair.other.seed)
+        known = trace_row(model, contract, row, totals, fixed=fixed, batch=_batch(explainer), seeds=seeds)
+    return with_noise(known, model, contract, explainer.seed)
 
 
 def _look_inside(explainer: _Explainer) -> None:
-    """Attention on pads and poked hidden states, from one padded row of every domain.
+    """Attention on pads from one padded row of every domain, and a map for a model in which nothing leaks.
 
     Also the check that the instrumented copy answers like the deployed file.
     """
     for context in explainer.results.contexts:
-        call = context.padded(context.rows[:1], context.plan.few)
-        pair = Pair(TwinKind.LENGTH, "attention", context.domain, context.base, call, 0, 0.0)
-        base = _row_traces(explainer, pair)
-        axes = axes_of(base, base.long, View(True, rows=_batch(explainer)))
+        if context.traces is None:
+            explainer.notes.append(f"The explanation is incomplete: {context.untraced}")
+            continue
+        padded = context.traces.padded
+        axes = axes_of(context.traces, padded, View(True, rows=_batch(explainer)))
+        known = {m.site.name for m in explainer.attention}
         explainer.attention += tuple(
-            m
-            for m in maps(base.long, axes, View(True, Side.RIGHT, 1))
-            if m.site.name not in {a.site.name for a in explainer.attention}
+            m for m in maps(padded, axes, View(True, Side.RIGHT, 1)) if m.site.name not in known
         )
-        explainer.passport.append(poke(explainer.model, explainer.contract, base, axes, context.domain, explainer.seed))
-        _differentiate(explainer, context, base)
+        _tell_gradients(explainer, context)
         if not explainer.sites:
-            explainer.sites = clean_map(base.long)
-            _check_agreement(explainer, context, base)
-        _unfused(explainer, context, base)
-        _rare(explainer, context, base, axes)
+            explainer.sites = clean_map(padded)
+            _check_agreement(explainer, context, context.traces)
 
 
-def _check_agreement(explainer: _Explainer, context: TwinContext, base: RowTraces) -> None:
+def _check_agreement(explainer: _Explainer, context: TwinContext, traces: RowTraces) -> None:
     """Compare the deployed answers to the reference row with the instrumented ones."""
-    if base.short is None or base.unpadded is None:
+    if traces.unpadded is None or traces.unpadded_batch is None:
         return
-    traced = context.runner.valid_outputs(base.short.outputs, base.unpadded.only(0))
+    traced = context.runner.valid_outputs(traces.unpadded.outputs, traces.unpadded_batch.only(0))
     alone: Answers | None = None
     for name, rows in traced.items():
         most = max(10 * context.judge.noise.floors[name].tolerance, _DISAGREEMENT)
         gap = difference(context.reference[name][:1], rows)
         if not gap <= most:  # or beside other rows the answer is another one
-            alone = alone or context.runner.valid(base.unpadded, together=True)
+            alone = alone or context.runner.valid(traces.unpadded_batch, together=True)
             gap = difference(alone[name][:1], rows)
         if not gap <= most:
             explainer.notes.append(
@@ -190,38 +179,17 @@ def _check_agreement(explainer: _Explainer, context: TwinContext, base: RowTrace
             return
 
 
-def _differentiate(explainer: _Explainer, context: TwinContext, base: RowTraces) -> None:
-    """Add the opinion of the gradients, and say so where they see what no comparison of answers saw."""
-    row = slopes(explainer.model, explainer.contract, base, context.domain, explainer.seed)
-    if row is None:
+def _tell_gradients(explainer: _Explainer, context: TwinContext) -> None:
+    """Say what only gradients or unfused kernels see: no comparison of deployed answers shows it."""
+    rows = [o.row for o in explainer.results.observations if o.row.domain == context.domain]
+    seen = [r for r in rows if r.variant is not Variant.UNFUSED and r.status is Status.LEAKY]
+    if any(r.twin in (TwinKind.LENGTH, TwinKind.CONTENT) and r.variant is not Variant.RARE for r in seen):
         return
-    explainer.passport.append(row)
-    if row.status is Status.LEAKY and not _leaks(explainer, context.domain):
-        explainer.notes.append(f"Gradients see an influence that no twin showed: {row.reason}.")
-
-
-def _rare(explainer: _Explainer, context: TwinContext, base: RowTraces, axes: Mapping[str, Axes | None]) -> None:
-    """Look at many more rows where what pads hold reaches the answers, or a maximum over time is taken, and no padding
-    has shown it yet: some contents lose against pads and others never.
-    """
-    rows = [*explainer.passport, *(o.row for o in explainer.results.observations)]
-    leaky = {r.twin for r in rows if r.status is Status.LEAKY and r.domain == context.domain}
-    known = any(
-        r.twin is TwinKind.LENGTH and r.gating and r.status is Status.LEAKY and r.domain == context.domain for r in rows
-    )
-    # With other fillers than the pad value lengths may leak as well: that is no answer to this question.
-    suspected = bool(leaky & {TwinKind.POKE, TwinKind.CONTENT, TwinKind.LENGTH}) or _takes_maximum(base, axes)
-    if not suspected or known:
-        return
-    if (found := _seen_rarely(explainer, context)) is not None:
-        _explain(explainer, *found, last=True)
-        return
-    with precision.widened(context) as wide:  # the rounding of half precision hides what few rows lose
-        found = _seen_rarely(explainer, wide, ", in float32") if wide is not None else None
-        if wide is not None and found is not None:
-            step = partial(_explain, explainer, *found)
-            if not _with(explainer, wide.model, step):
-                step(last=True)
+    for row in rows:
+        if row.status is Status.LEAKY and row.twin is TwinKind.POKE and row.variant is Variant.GRADIENT:
+            explainer.notes.append(f"Gradients see an influence that no twin showed: {row.reason}.")
+        if row.variant is Variant.UNFUSED:
+            explainer.notes.append(f"The padding leaks {row.reason}.")
 
 
 def _with(explainer: _Explainer, model: Model, step: Callable[[], bool]) -> bool:
@@ -229,69 +197,14 @@ def _with(explainer: _Explainer, model: Model, step: Callable[[], bool]) -> bool
     cannot be traced the step is not done.
     """
     deployed, explainer.model = explainer.model, model
-    explainer.row_traces.clear()
+    explainer.traced.clear()
     try:
         return step()
     except (TraceError, RunError):
         return False
     finally:
         explainer.model = deployed
-        explainer.row_traces.clear()
-
-
-def _seen_rarely(explainer: _Explainer, context: TwinContext, where: str = "") -> tuple[Observation, Pair] | None:
-    """A leak that many more rows show, entered into the passport."""
-    seen = length.rare(context)
-    if seen is None or seen.pair is None:
-        return None
-    pair, seen = seen.pair, replace(seen, row=replace(seen.row, reason=f"{seen.row.reason}{where}"))
-    explainer.passport.append(seen.row)
-    explainer.results = replace(explainer.results, observations=(*explainer.results.observations, seen))
-    return seen, pair
-
-
-def _takes_maximum(base: RowTraces, axes: Mapping[str, Axes | None]) -> bool:
-    """Whether a maximum over the sequence is among the operations: what wins there depends on the content."""
-    for site in base.long.sites:
-        known = next((a for k in site.inputs if (a := axes.get(k)) is not None and a.sequence), None)
-        made = next((a for k in site.outputs if (a := axes.get(k)) is not None), None)
-        if site.kind is Kind.REDUCE_MAX and known is not None and made is not None and not made.sequence:
-            return True
-    return False
-
-
-def _unfused(explainer: _Explainer, context: TwinContext, base: RowTraces) -> None:
-    """Warn of a leak that only fused kernels hide: training and gradients switch them off, and so does recording.
-
-    PyTorch's fused encoder layer reads a float mask of 0 and 1 as boolean; without it the same mask is added to the
-    scores.
-    """
-    short, unpadded = base.short, base.unpadded
-    info = explainer.model.info
-    live = info.framework == "pytorch" and info.format != "onnx"
-    if not live or short is None or unpadded is None or _leaks(explainer, context.domain):
-        return
-    gap = context.judge.compare(
-        context.runner.valid_outputs(short.outputs, unpadded),
-        context.runner.valid_outputs(base.long.outputs, base.single),
-    )
-    if not gap.leaks:
-        return
-    reason = "only without fused kernels, as in training or whenever gradients are on; the deployed path is clean"
-    row = PassportRow(TwinKind.LENGTH, "unfused", context.domain, Status.LEAKY, False, reason, gap.outputs)
-    pair = Pair(TwinKind.LENGTH, "unfused", context.domain, unpadded, base.single, 0, gap.worst)
-    explainer.passport.append(row)
-    explainer.notes.append(f"The padding leaks {reason}.")
-    seen = Observation(row, pair)
-    explainer.results = replace(explainer.results, observations=(*explainer.results.observations, seen))
-    _explain(explainer, seen, pair)
-
-
-def _leaks(explainer: _Explainer, domain: str) -> bool:
-    """Whether the deployed model leaks in this domain already."""
-    twins = (TwinKind.LENGTH, TwinKind.CONTENT)
-    rows = [o.row for o in explainer.results.observations if o.row.domain == domain and o.row.twin in twins]
-    return any(row.status is Status.LEAKY for row in rows)
+        explainer.traced.clear()
 
 
 def _explain(explainer: _Explainer, observation: Observation, pair: Pair, *, last: bool = False) -> bool:
@@ -334,14 +247,14 @@ def _open(explainer: _Explainer, pair: Pair, base: RowTraces, leaking: tuple[str
 
 
 def _leaking_outputs(observation: Observation) -> tuple[str, ...]:
-    moved = [o.name for o in observation.row.outputs if not o.difference <= o.tolerance]
+    moved = [o.name for o in observation.row.outputs if o.moved]
     return tuple(moved) or tuple(o.name for o in observation.row.outputs)
 
 
 def _unseen(pair: Pair) -> str:
     return (
-        f"The {pair.twin.value} leak ({pair.variant}) of the deployed model does not appear in the instrumented copy: "
-        "it comes from an optimisation of the runtime or needs a larger batch, and no layer can be named."
+        f"The {pair.twin.value} leak ({pair.variant.value}) of the deployed model does not appear in the instrumented "
+        "copy: it comes from an optimisation of the runtime or needs a larger batch, and no layer can be named."
     )
 
 
@@ -381,7 +294,13 @@ def _remember(
         )
         related = tuple(o.site for o in group.others)
         explainer.items[name] = OriginReport(
-            facts, related, group.first.interval, group.share, found.explained, outputs, gating
+            evidence=facts,
+            related=related,
+            interval=group.first.interval,
+            share=group.share,
+            joint=found.explained,
+            outputs=outputs,
+            gating=gating,
         )
     if gating or session.pair.twin is not TwinKind.SIDE:
         _draw(explainer, session, found)
@@ -393,20 +312,22 @@ def _remember(
 
 
 def _draw(explainer: _Explainer, session: PatchingSession, found: PatchedOrigins) -> None:
-    if not any(drawn.state == "origin" for drawn in explainer.sites):
+    if not any(drawn.state is Reach.ORIGIN for drawn in explainer.sites):
         explainer.sites = leak_map(session, {s.name for g in found.groups for s in g.sites})
 
 
-def at_outputs_of(results: TwinResults) -> tuple[Mapping[TwinKind, float], Mapping[str, float]]:
+def at_outputs_of(
+    results: TwinResults,
+) -> tuple[Mapping[TwinKind, float], Mapping[tuple[TwinKind, Variant], float]]:
     """Largest leaking difference per twin (0.0: clean; absent: not tried), and per twin and variant."""
     twins: dict[TwinKind, float] = {}
-    variants: dict[str, float] = {}
+    variants: dict[tuple[TwinKind, Variant], float] = {}
     for observation in results.observations:
         row = observation.row
         if row.status is Status.UNTESTED:
             continue
         found = (row.difference or 1.0) if row.status is Status.LEAKY else 0.0
-        variants[f"{row.twin.value}/{row.variant}"] = found
-        if row.variant != "filler":
+        variants[row.twin, row.variant] = found
+        if row.variant is not Variant.FILLER:
             twins[row.twin] = max(twins.get(row.twin, 0.0), found)
     return twins, variants

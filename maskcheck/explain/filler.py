@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import Axes
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes
 
 _COPIES = ("reflect", "replic", "mirror", "symmetric", "edge", "wrap", "circular", "pack", "nested")
 """Words in the names and modes of operators that pad with something else than constants."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.core.report import LayerState
+from maskcheck.core.report import LayerState, Reach
 from maskcheck.core.trace import Trace
 from maskcheck.explain.divergence import State
 from maskcheck.explain.session import PatchingSession
@@ -25,21 +25,21 @@ class SiteState:
     """One site on the map; ``positions`` as in ``LayerState``."""
 
     site: Site
-    state: str
+    state: Reach
     positions: tuple[float, ...] = ()
 
 
 def clean_map(trace: Trace) -> tuple[SiteState, ...]:
     """The map of a model in which nothing leaks. Sites that only compute sizes are left out."""
     ignored = trace.shape_only | trace.constants
-    return tuple(SiteState(site, "clean") for site in trace.sites if not ignored.issuperset(site.outputs))
+    return tuple(SiteState(site, Reach.CLEAN) for site in trace.sites if not ignored.issuperset(site.outputs))
 
 
 def leak_map(session: PatchingSession, origins: Collection[str]) -> tuple[SiteState, ...]:
     """The map of one leaking pair; ``origins`` are names of sites. Sites that only compute sizes are left out."""
     drawn = []
     for site in session.twin.sites:
-        state = "origin" if site.name in origins else _state(session, site)
+        state = Reach.ORIGIN if site.name in origins else _state(session, site)
         if state is not None:
             drawn.append(SiteState(site, state, _positions(session, site)))
     return tuple(drawn)
@@ -87,13 +87,13 @@ def layers(sites: Sequence[SiteState]) -> tuple[LayerState, ...]:
 
 
 def _own_name(run: Sequence[SiteState], depth: int) -> str:
-    origin = next((entry.site.name for entry in run if entry.state == "origin"), None)
+    origin = next((entry.site.name for entry in run if entry.state is Reach.ORIGIN), None)
     return origin or run[-1 if depth else 0].site.name
 
 
-def _state(session: PatchingSession, site: Site) -> str | None:
+def _state(session: PatchingSession, site: Site) -> Reach | None:
     own = [session.states[key].state for key in site.outputs if key in session.states]
-    return next((s.value for s in (State.DIRTY, State.CLEAN, State.OPAQUE) if s in own), None)
+    return next((Reach(s.value) for s in (State.DIRTY, State.CLEAN, State.OPAQUE) if s in own), None)
 
 
 def _positions(session: PatchingSession, site: Site) -> tuple[float, ...]:
@@ -143,5 +143,6 @@ def _depth(modules: Sequence[str]) -> int:
     return best
 
 
-def _worst(states: Sequence[str]) -> str:
-    return next((s for s in ("origin", "dirty") if s in states), "clean" if "clean" in states else "opaque")
+def _worst(states: Sequence[Reach]) -> Reach:
+    known = (Reach.ORIGIN, Reach.DIRTY, Reach.CLEAN)
+    return next((state for state in known if state in states), Reach.OPAQUE)

@@ -10,10 +10,10 @@ import numpy as np
 from maskcheck.core.contract import Contract, Role
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import Axes
 from maskcheck.explain.divergence import State, TensorState
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes
 
 _FAINT = 1e-4
 """Standard deviations below which a difference is near rounding, and need not stay above it all the way."""

@@ -7,20 +7,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from maskcheck.core.contract import Contract, Side
+from maskcheck.core.contract import Contract
 from maskcheck.core.model import Array, Model
 from maskcheck.core.report import TwinKind
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import Axes, Mode, View, cut, guess, learn
 from maskcheck.explain.divergence import Alignment, State, TensorState, states
 from maskcheck.explain.origins import Origin, counts, origins, pure_masks
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes, Mode, View, cut
 from maskcheck.probe.compare import epsilon, max_abs, scale
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
-from maskcheck.probe.layout import Fill, Padding
-from maskcheck.probe.noise import site_noise
 from maskcheck.probe.observe import Pair
+from maskcheck.probe.row_traces import RowTraces, axes_of
 from maskcheck.probe.runner import PaddedBatch
 
 
@@ -206,35 +205,6 @@ class PatchingSession:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTraces:
-    """What several pairs of one domain share: axes of all tensors, traces and noise of the single padded row."""
-
-    single: PaddedBatch
-    unpadded: PaddedBatch | None
-    short: Trace | None
-    long: Trace
-    noise: Mapping[str, float]
-
-
-def trace_row(model: Model, contract: Contract, pair: Pair, fixed: bool, batch: int, seed: int) -> RowTraces:
-    """Trace the pair's row alone, unpadded and padded, and measure every site's noise."""
-    row = pair.reference.rows[pair.rows[0]]
-    padding = _plain(pair.other.padding)
-    single = PaddedBatch((row,) * batch, padding, pair.other.seed)
-    long = model.trace(feeds(contract, single))
-    if fixed:
-        return RowTraces(single, None, None, long, site_noise(model, contract, single, long, seed))
-    plain = PaddedBatch((row,) * batch, Padding(dict(row.lengths)), pair.reference.seed)
-    short = model.trace(feeds(contract, plain))
-    return RowTraces(single, plain, short, long, site_noise(model, contract, plain, short, seed))
-
-
-def _plain(padding: Padding) -> Padding:
-    """Right padding with the pad value, of the same totals."""
-    return Padding(dict(padding.totals), sides={}, fill=Fill.PAD)
-
-
-@dataclass(frozen=True, slots=True)
 class _Runs:
     """The two runs of a pair: traces, calls, how each lays out its rows, standing patches, whether rounding may
     differ.
@@ -253,7 +223,7 @@ def open_patching_session(
     model: Model,
     contract: Contract,
     pair: Pair,
-    base: RowTraces,
+    traces: RowTraces,
     outputs: Sequence[str],
     seed: int,
     *,
@@ -261,16 +231,16 @@ def open_patching_session(
 ) -> PatchingSession:
     """Trace the pair and compare its tensors: one row of it, or, for leaks that need company, the whole batch."""
     among = whole_batch or pair.twin in (TwinKind.MATES, TwinKind.EMPTY)
-    runs = _batch_runs(model, contract, pair, base) if among else _row_runs(model, contract, pair, base, seed)
+    runs = _batch_runs(model, contract, pair, traces) if among else _row_runs(model, contract, pair, traces, seed)
     dimension = _padded_dimension(contract, pair)
-    ratio = (base.single.rows[0].lengths[dimension], base.single.padding.totals[dimension])
-    axes = axes_of(base, runs.twin, runs.views[1], among=among)
+    ratio = (traces.padded_batch.rows[0].lengths[dimension], traces.padded_batch.padding.totals[dimension])
+    axes = axes_of(traces, runs.twin, runs.views[1], among=among)
     graph = Graph.of(runs.twin.sites)
     ignored = runs.twin.shape_only | runs.twin.constants
     alike = among and pair.reference.padding.totals == pair.other.padding.totals
     masks = pure_masks(graph, contract, model.uses, ignored)
     whole = masks if alike else frozenset()
-    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, base.noise, runs.exact, whole, alike)
+    alignment = Alignment(runs.views[0], runs.views[1], axes, ratio, traces.noise, runs.exact, whole, alike)
     leaking = tuple(outputs)
     return PatchingSession(
         model,
@@ -299,11 +269,11 @@ def _padded_dimension(contract: Contract, pair: Pair) -> str:
     return contract.domain(pair.domain).dimensions[0].name if pair.domain else contract.domains[0].dimensions[0].name
 
 
-def _batch_runs(model: Model, contract: Contract, pair: Pair, base: RowTraces) -> _Runs:
+def _batch_runs(model: Model, contract: Contract, pair: Pair, traces: RowTraces) -> _Runs:
     """Both calls with all their rows; a reference of one row is repeated where the batch is fixed."""
     first, other = pair.reference, pair.other
     if len(first.rows) == 1:
-        first = PaddedBatch(base.single.rows, first.padding, first.seed)
+        first = PaddedBatch(traces.padded_batch.rows, first.padding, first.seed)
     name = _padded_dimension(contract, pair)
     side = other.padding.side(name)
     unpadded = first.padding.totals == first.rows[0].lengths
@@ -322,63 +292,24 @@ def _batch_runs(model: Model, contract: Contract, pair: Pair, base: RowTraces) -
     return _Runs(reference, twin, first, other, views, exact=same_shape)
 
 
-def _row_runs(model: Model, contract: Contract, pair: Pair, base: RowTraces, seed: int) -> _Runs:
+def _row_runs(model: Model, contract: Contract, pair: Pair, traces: RowTraces, seed: int) -> _Runs:
     """One row of the pair; repeated where the batch is fixed."""
-    rows = base.single.rows
+    rows = traces.padded_batch.rows
     padded, side = View(True, rows=len(rows)), pair.other.padding.side(_padded_dimension(contract, pair))
     if pair.pad_row:
-        found = [e for e in entries(model, contract, base.long) if e.input.domain == pair.domain]
-        patches = pad_rows_changed(contract, base.single, base.long, tuple(found), None, seed + 29)
-        twin = model.trace(feeds(contract, base.single), patches=patches)
+        found = [e for e in entries(model, contract, traces.padded) if e.input.domain == pair.domain]
+        patches = pad_rows_changed(contract, traces.padded_batch, traces.padded, tuple(found), None, seed + 29)
+        twin = model.trace(feeds(contract, traces.padded_batch), patches=patches)
         # The entry's own value is what the site computed; what its readers saw is the patch.
         twin = replace(twin, tensors={**twin.tensors, **patches})
-        return _Runs(base.long, twin, base.single, base.single, (padded, padded), patches, exact=True)
+        return _Runs(
+            traces.padded, twin, traces.padded_batch, traces.padded_batch, (padded, padded), patches, exact=True
+        )
     call = PaddedBatch(rows, pair.other.padding, pair.other.seed)
     twin = model.trace(feeds(contract, call))
-    if pair.twin is TwinKind.CONTENT or base.short is None or base.unpadded is None:
+    if pair.twin is TwinKind.CONTENT or traces.unpadded is None or traces.unpadded_batch is None:
         same_side = View(True, side, len(rows))
-        return _Runs(base.long, twin, base.single, call, (padded, same_side), exact=side is padded.side)
-    return _Runs(base.short, twin, base.unpadded, call, (View(False, rows=len(rows)), View(True, side, len(rows))))
-
-
-def axes_of(base: RowTraces, twin: Trace, view: View, *, among: bool = False) -> dict[str, Axes | None]:
-    """Axes of every tensor, learned from sizes that change; guessed from sizes where the length is fixed.
-
-    ``among`` says that ``twin`` holds other rows beside the one of ``base``.
-    """
-    axes: dict[str, Axes | None] = {}
-    rows = len(base.single.rows)
-    lengths = {
-        base.single.padding.totals[n]: length
-        for n, length in base.single.rows[0].lengths.items()
-        if base.single.padding.totals[n] != length
-    }
-    for key, value in twin.tensors.items():
-        long = base.long.tensors.get(key)
-        if long is None:
-            axes[key] = None
-        elif base.short is None:
-            guessed = guess(value.shape, lengths, view.rows)
-            axes[key] = guessed if view.side is Side.LEFT else _whole_if_mixed(guessed, value, long)
-        elif (short := base.short.tensors.get(key)) is None:
-            axes[key] = None
-        else:
-            found = learn(short.shape, long.shape, value.shape if among and view.rows != rows else None, view)
-            if found is not None and view.rows > 1 and not found.batch:
-                found = replace(found, batch=_first_of(value.shape, view.rows))
-            axes[key] = found
-    return axes
-
-
-def _whole_if_mixed(axes: Axes, value: Array, long: Array) -> Axes:
-    """An axis of features may happen to be as long as the fixed length; one whose front differs too is no sequence."""
-    if value.ndim != 2 or value.shape != long.shape or tuple(axes.sequence) != (1,):
-        return axes
-    front = slice(0, axes.sequence[1][0])
-    same = np.array_equal(value[:, front], long[:, front], equal_nan=np.issubdtype(value.dtype, np.floating))
-    return axes if same else replace(axes, sequence={})
-
-
-def _first_of(shape: tuple[int, ...], rows: int) -> tuple[int, ...]:
-    """The leftmost axis that can hold the rows, where all runs have the same batch."""
-    return next(((i,) for i, size in enumerate(shape) if size == rows), ())
+        return _Runs(traces.padded, twin, traces.padded_batch, call, (padded, same_side), exact=side is padded.side)
+    return _Runs(
+        traces.unpadded, twin, traces.unpadded_batch, call, (View(False, rows=len(rows)), View(True, side, len(rows)))
+    )

@@ -7,16 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from maskcheck.core.contract import OutputKind, Role
-from maskcheck.core.report import OutputDifference, PassportRow, Status, TwinKind
-from maskcheck.ir.graph import Site
+from maskcheck.core.contract import OutputKind
+from maskcheck.core.report import (
+    OutputDifference,
+    PassportRow,
+    Status,
+    TakenForPadding,
+    TwinKind,
+    Variant,
+)
 from maskcheck.probe.compare import cosine_change, difference, max_abs
 from maskcheck.probe.decisions import decisions_changed
 from maskcheck.probe.noise import Noise
 from maskcheck.probe.runner import Answers, PaddedBatch, Runner
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """Two calls whose answers should agree and do not, for the explanation to trace.
 
@@ -25,7 +31,7 @@ class Pair:
     """
 
     twin: TwinKind
-    variant: str
+    variant: Variant
     domain: str | None
     reference: PaddedBatch
     other: PaddedBatch
@@ -52,19 +58,7 @@ class Observation:
     row: PassportRow
     pair: Pair | None = None
     curve: tuple[tuple[int, float], ...] = ()
-    taken: Taken | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Real steps of an input that are taken for padding by ``site``, which tells padding by its value.
-
-    ``happens`` says that such steps are known to occur: a mask marks them real, or the user's own inputs hold some.
-    """
-
-    role: Role
-    site: Site | None
-    happens: bool
+    taken: TakenForPadding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +114,13 @@ class Judge:
         vector = spec.kind is OutputKind.POOLED and all(a.ndim == 1 and a.size > 2 for a in before)
         same_shape = all(a.shape == b.shape for a, b in zip(before, after, strict=True))
         return OutputDifference(
-            name,
-            gap,
-            floor,
-            limit,
-            gap / effect if effect > 0 else None,
-            decisions_changed(spec, before, after) if moved and same_shape else None,
-            cosine_change(before, after) if moved and vector and same_shape else None,
+            name=name,
+            difference=gap,
+            noise_floor=floor,
+            tolerance=limit,
+            influence=gap / effect if effect > 0 else None,
+            decisions_changed=decisions_changed(spec, before, after) if moved and same_shape else None,
+            cosine_change=cosine_change(before, after) if moved and vector and same_shape else None,
         )
 
 
@@ -163,5 +157,7 @@ def _excess(found: OutputDifference) -> tuple[float, float]:
     return (found.difference / (found.tolerance or 1e-30), found.difference)
 
 
-def untested(twin: TwinKind, variant: str, domain: str | None, reason: str, gating: bool = False) -> Observation:
-    return Observation(PassportRow(twin, variant, domain, Status.UNTESTED, gating, reason))
+def untested(twin: TwinKind, variant: Variant, domain: str | None, reason: str, gating: bool = False) -> Observation:
+    return Observation(
+        PassportRow(twin=twin, variant=variant, domain=domain, status=Status.UNTESTED, gating=gating, reason=reason)
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from maskcheck.core.contract import Contract, OutputKind
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array, Model
-from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.report import PassportRow, Status, TwinKind, Variant
 from maskcheck.core.training import Change, Step, Targets, Trainable, TrainingFacts
 from maskcheck.probe.entry import feeds
 from maskcheck.probe.layout import Padding
@@ -188,20 +188,27 @@ def _rows(facts: TrainingFacts, before: Step, targets: Targets, mode: bool) -> t
     how = f"{facts.valid} real of {facts.total}" + (f", labels at pads {targets.pad}" if targets.stepwise else "")
     how += "" if mode else ", layers in inference mode because training mode is random"
 
-    def row(variant: str, leaks: bool, said: str) -> PassportRow:
-        status = Status.LEAKY if leaks else Status.CLEAN
-        return PassportRow(TwinKind.TRAINING, variant, facts.domain, status, gating, f"{said}; {how}" if leaks else how)
+    def row(variant: Variant, leaks: bool, said: str, detail: str = "") -> PassportRow:
+        return PassportRow(
+            twin=TwinKind.TRAINING,
+            variant=variant,
+            domain=facts.domain,
+            status=Status.LEAKY if leaks else Status.CLEAN,
+            gating=gating,
+            reason=f"{said}; {how}" if leaks else how,
+            detail=detail,
+        )
 
-    rows = [row("loss", facts.loss_moves, f"loss {_short(facts.loss.unpadded)} -> {_short(facts.loss.padded)}")]
+    rows = [row(Variant.LOSS, facts.loss_moves, f"loss {_short(facts.loss.unpadded)} -> {_short(facts.loss.padded)}")]
     moved = {change.name: change for change in facts.metrics}
     for name in before.metrics:
         change = moved.get(name)
         said = f"{_short(change.unpadded)} -> {_short(change.padded)}" if change else ""
-        rows.append(row(f"metric {name}", change is not None, said))
+        rows.append(row(Variant.METRIC, change is not None, said, name))
     if before.gradients:
         names = [name for name, _ in facts.gradients]
         said = f"{len(names)} of {len(before.gradients)} parameters, first {names[0]}" if names else ""
-        rows.append(row("gradient", bool(names), said))
+        rows.append(row(Variant.GRADIENT, bool(names), said))
     return tuple(rows)
 
 
@@ -210,4 +217,12 @@ def _short(value: float) -> str:
 
 
 def _untested(reason: str, domain: str | None = None) -> Training:
-    return Training((PassportRow(TwinKind.TRAINING, "loss", domain, Status.UNTESTED, True, reason),))
+    row = PassportRow(
+        twin=TwinKind.TRAINING,
+        variant=Variant.LOSS,
+        domain=domain,
+        status=Status.UNTESTED,
+        gating=True,
+        reason=reason,
+    )
+    return Training((row,))

@@ -149,7 +149,7 @@ def _layer(layer: LayerState) -> Document:
 def _row(row: PassportRow) -> Document:
     return {
         "twin": row.twin,
-        "variant": row.variant,
+        "variant": row.label,
         "domain": row.domain,
         "status": row.status,
         "gating": row.gating,

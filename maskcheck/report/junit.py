@@ -90,7 +90,7 @@ def _lines(report: Report, model: ModelReport, finding: Finding) -> Iterator[str
 
 
 def _row(suite: tree.Element, model: ModelReport, row: PassportRow) -> None:
-    case = _case(suite, model, " ".join(part for part in ("passport:", row.twin.value, row.variant) if part))
+    case = _case(suite, model, " ".join(part for part in ("passport:", row.twin.value, row.label) if part))
     if row.status is Status.UNTESTED:
         tree.SubElement(case, "skipped").text = _text(row.reason or "no reason given")
         return

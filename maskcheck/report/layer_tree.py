@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 
-from maskcheck.core.report import LayerState
+from maskcheck.core.report import LayerState, Reach
 from maskcheck.report.canvas import clean
 from maskcheck.report.drawings import overlaid, strip
 
@@ -14,10 +14,10 @@ MOST_LAYERS = 400
 LONGEST_RUN = 4
 MOST_OPEN = 2
 MEANINGS = {
-    "clean": "clean",
-    "origin": "padding gets in here",
-    "dirty": "padding inside",
-    "opaque": "cannot be compared",
+    Reach.CLEAN: "clean",
+    Reach.ORIGIN: "padding gets in here",
+    Reach.DIRTY: "padding inside",
+    Reach.OPAQUE: "cannot be compared",
 }
 
 
@@ -26,8 +26,8 @@ class Leaf:
     """One stretch: its state, the state of what comes before it, and a shade for each valid position where known."""
 
     name: str
-    state: str
-    before: str
+    state: Reach
+    before: Reach
     meaning: str
     shades: tuple[int, ...]
 
@@ -40,8 +40,8 @@ class Branch:
     """
 
     name: str
-    state: str
-    before: str
+    state: Reach
+    before: Reach
     meaning: str
     leaves: tuple[Leaf, ...]
     open: bool
@@ -54,7 +54,7 @@ def branches(layers: Sequence[LayerState]) -> tuple[Branch, ...]:
     leaves = _leaves(kept)
     grown = [_branch(list(run)) for _, run in groupby(leaves, key=lambda leaf: module(leaf.name))]
     folded = [branch for state, run in groupby(grown, key=lambda b: b.state) for branch in _run(state, list(run))]
-    entered = [i for i, branch in enumerate(folded) if branch.state == "origin"][:MOST_OPEN]
+    entered = [i for i, branch in enumerate(folded) if branch.state is Reach.ORIGIN][:MOST_OPEN]
     return tuple(replace(branch, open=i in entered) for i, branch in enumerate(folded))
 
 
@@ -74,8 +74,9 @@ def by_module(layers: Sequence[LayerState]) -> list[LayerState]:
     ]
 
 
-def _worst(states: Set[str]) -> str:
-    return next((s for s in ("origin", "dirty", "clean") if s in states), "opaque")
+def _worst(states: Set[Reach]) -> Reach:
+    known = (Reach.ORIGIN, Reach.DIRTY, Reach.CLEAN)
+    return next((state for state in known if state in states), Reach.OPAQUE)
 
 
 def _common(names: Sequence[str]) -> str:
@@ -86,12 +87,12 @@ def _common(names: Sequence[str]) -> str:
 
 def _leaves(layers: Sequence[LayerState]) -> list[Leaf]:
     leaves: list[Leaf] = []
-    before = "clean"
+    before = Reach.CLEAN
     for layer in layers:
-        state = layer.state if layer.state in MEANINGS else "opaque"
+        state = layer.state if layer.state in MEANINGS else Reach.OPAQUE
         leaves.append(Leaf(clean(layer.name), state, before, MEANINGS[state], strip(layer.positions)))
         # What cannot be compared says nothing of what flows on.
-        before = {"origin": "dirty", "opaque": before}.get(state, state)
+        before = {Reach.ORIGIN: Reach.DIRTY, Reach.OPAQUE: before}.get(state, state)
     return leaves
 
 
@@ -99,7 +100,7 @@ def _branch(leaves: list[Leaf]) -> Branch:
     states = {leaf.state for leaf in leaves}
     state = _worst(states)
     name = _common([leaf.name for leaf in leaves]) or module(leaves[0].name)
-    origins = sum(leaf.state == "origin" for leaf in leaves)
+    origins = sum(leaf.state is Reach.ORIGIN for leaf in leaves)
     meaning = f"padding gets in at {origins} places" if origins > 1 else MEANINGS[state]
     return Branch(name, state, leaves[0].before, meaning, tuple(leaves), False, _shades(leaves))
 
@@ -108,9 +109,9 @@ def _shades(leaves: Sequence[Leaf]) -> tuple[int, ...]:
     return overlaid([leaf.shades for leaf in leaves])
 
 
-def _run(state: str, run: list[Branch]) -> list[Branch]:
+def _run(state: Reach, run: list[Branch]) -> list[Branch]:
     """Fold a long run of branches in one state into one; where padding gets in, every branch stays."""
-    if state == "origin" or len(run) <= LONGEST_RUN:
+    if state is Reach.ORIGIN or len(run) <= LONGEST_RUN:
         return run
     leaves = tuple(leaf for branch in run for leaf in branch.leaves)
     name = f"{run[0].name} to {run[-1].name}"
@@ -121,7 +122,7 @@ def _merged(layers: Sequence[LayerState]) -> list[LayerState]:
     merged: list[LayerState] = []
     for state, run in groupby(layers, key=lambda layer: layer.state):
         members = list(run)
-        if state == "origin" or len(members) < 3:
+        if state is Reach.ORIGIN or len(members) < 3:
             merged += members
         else:
             merged.append(LayerState(f"{members[0].name} to {members[-1].name} ({len(members)})", state))

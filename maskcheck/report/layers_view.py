@@ -8,16 +8,16 @@ from itertools import groupby
 from rich.console import RenderableType
 from rich.text import Text
 
-from maskcheck.core.report import LayerState
+from maskcheck.core.report import LayerState, Reach
 from maskcheck.report.canvas import clean, flow, joined, shorten, words
 from maskcheck.report.drawings import fitted
 from maskcheck.report.layer_tree import Branch, Leaf, branches, by_module
 
 MARKS = {
-    "clean": (".", "green", "clean"),
-    "dirty": ("#", "red", "padding inside"),
-    "origin": ("!", "bold red", "padding gets in here"),
-    "opaque": ("?", "yellow", "cannot be compared"),
+    Reach.CLEAN: (".", "green", "clean"),
+    Reach.DIRTY: ("#", "red", "padding inside"),
+    Reach.ORIGIN: ("!", "bold red", "padding gets in here"),
+    Reach.OPAQUE: ("?", "yellow", "cannot be compared"),
 }
 UNKNOWN = ("?", "yellow", "cannot be compared")
 
@@ -34,7 +34,7 @@ def layer_lines(layers: Sequence[LayerState], width: int, verbose: bool = False)
     """Return the map and its legend; modules are unfolded where padding gets in when ``verbose``."""
     if not layers:
         return []
-    if any(layer.positions for layer in layers) and any(layer.state == "origin" for layer in layers):
+    if any(layer.positions for layer in layers) and any(layer.state is Reach.ORIGIN for layer in layers):
         return _map(branches(layers), width, verbose)
     shown = layers if verbose or len(layers) <= MOST_LINES else by_module(layers)
     items = [item for state, run in groupby(shown, key=lambda layer: layer.state) for item in _run(state, list(run))]
@@ -45,7 +45,7 @@ def _map(grown: Sequence[Branch], width: int, verbose: bool) -> list[RenderableT
     rows: list[Branch | Leaf] = []
     for branch in grown:
         rows += [branch]
-        if verbose and branch.state == "origin" and len(branch.leaves) > 1:
+        if verbose and branch.state is Reach.ORIGIN and len(branch.leaves) > 1:
             rows += branch.leaves
     hidden = 0 if verbose else max(len(rows) - MOST_LINES, 0)
     first = len(rows) - 3 - hidden if hidden else len(rows)
@@ -84,14 +84,14 @@ def _name(row: Branch | Leaf) -> str:
     return ("  " if inner else "") + _short(row.name)
 
 
-def _legend(states: Sequence[str]) -> Text:
+def _legend(states: Sequence[Reach]) -> Text:
     used = list(dict.fromkeys(MARKS.get(state, UNKNOWN) for state in states))
     return joined([joined([words(mark, style), words(meaning, "dim")], " ") for mark, style, meaning in used])
 
 
-def _run(state: str, run: list[LayerState]) -> list[Text]:
+def _run(state: Reach, run: list[LayerState]) -> list[Text]:
     mark, style, _ = MARKS.get(state, UNKNOWN)
-    if state == "origin" or len(run) <= LONGEST_RUN:
+    if state is Reach.ORIGIN or len(run) <= LONGEST_RUN:
         return [joined([words(layer.name, limit=LONGEST_NAME), words(mark, style)], " ") for layer in run]
     names = f"{_short(run[0].name)} .. {_short(run[-1].name)} ({len(run)})"
     return [joined([words(names), words(mark, style)], " ")]

@@ -221,7 +221,7 @@ def _entry(entry: PassportEntry, alone: bool = False) -> PassportLine:
     untested = entry.status is RowStatus.UNTESTED
     shown = None if worst is None or untested else worst
     return PassportLine(
-        clean(f"{row.twin.value} {row.variant}" if alone else row.twin.value),
+        clean(f"{row.twin.value} {row.label}" if alone else row.twin.value),
         MEANINGS.get(row.twin, ""),
         row.gating,
         _word(entry),
@@ -264,7 +264,7 @@ def _remarks(entry: PassportEntry, alone: bool) -> Iterator[str]:
 
 
 def _variants(rows: Sequence[PassportRow]) -> str:
-    names = [name for name in dict.fromkeys(row.variant for row in rows) if name]
+    names = [name for name in dict.fromkeys(row.label for row in rows) if name]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 

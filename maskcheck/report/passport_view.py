@@ -126,5 +126,5 @@ def _measured(entry: PassportEntry, output: OutputDifference) -> list[str]:
 
 
 def _variants(entry: PassportEntry) -> str:
-    names = [name for name in dict.fromkeys(row.variant for row in entry.chosen) if name]
+    names = [name for name in dict.fromkeys(row.label for row in entry.chosen) if name]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maskcheck.core.report import Report
-    from maskcheck.report.rule_view import RuleText
+    from maskcheck.report.rule_text import RuleText
 
 
 ENDINGS: Mapping[str, str] = {

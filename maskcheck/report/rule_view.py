@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -11,37 +11,7 @@ from rich.text import Text
 from maskcheck.report.canvas import code, flow, hanging, indented, prose, spread, to_text, words
 from maskcheck.report.plain import dump
 from maskcheck.report.rendering import Rendering
-
-
-class RuleText(Protocol):
-    """What a rule says about itself."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def summary(self) -> str: ...
-    @property
-    def family(self) -> str: ...
-    @property
-    def mechanisms(self) -> Sequence[str]: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def why(self) -> str: ...
-    @property
-    def arises(self) -> str: ...
-    @property
-    def see(self) -> str: ...
-    @property
-    def fix(self) -> Mapping[str, str]: ...
-    @property
-    def leaky(self) -> str: ...
-    @property
-    def mended(self) -> str: ...
-    @property
-    def references(self) -> Sequence[str]: ...
+from maskcheck.report.rule_text import RuleText
 
 
 def render_list(rules: Sequence[RuleText], rendering: Rendering) -> str:

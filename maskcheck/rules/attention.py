@@ -179,7 +179,7 @@ def inert_mask(evidence: Evidence) -> Match | str:
             f"A mask enters {evidence.site.operator} with a value that removes what it is laid on, and it is laid on "
             "no pad: what it is made of marks none of them."
         )
-    if conflict is None and not evidence.leaks(TwinKind.MASK):
+    if conflict is None and not evidence.leaks_anywhere(TwinKind.MASK):
         return "toggling the mask does change the output, or was not tried"
     if not masking.masked(evidence):
         return "no mask enters the scores at all"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, Spread
-from maskcheck.core.report import RootCause, TwinKind
+from maskcheck.core.report import RootCause, TwinKind, Variant
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
 from maskcheck.rules import masking, predicates, static
@@ -34,12 +34,16 @@ def real_token_as_padding(evidence: Evidence) -> Match | str:
     return Match("A real token that equals the pad id is masked like padding: changing it changes nothing.")
 
 
+_WITH_PAD_VALUE = (Variant.RIGHT, Variant.LEFT, Variant.ALONE, Variant.LONG)
+"""Forms of the length twin in which pads hold the pad value."""
+
+
 def masking_value(evidence: Evidence) -> Match | str:
     if not predicates.tokens_carry_mask(evidence, Role.FEATURES):
         return "the model does not find its pads by comparing features with a value"
     if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "right padding is clean"
-    if any(evidence.variants.get(f"length/{name}", 0.0) > 0.0 for name in ("right", "left", "alone", "long")):
+    if any(evidence.variants.get((TwinKind.LENGTH, variant), 0.0) > 0.0 for variant in _WITH_PAD_VALUE):
         return "pads that hold the value leak as well"
     if static.joined_static(evidence, static.MASK_DROPPED):
         return "the pads were recognised, and the mask was lost later"

@@ -15,7 +15,7 @@ from tests.loaders import keras_guide, keras_table
 
 ROOT = Path(maskcheck.__file__).parent.parent
 PAGE = (ROOT / "docs" / "keras.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*/README.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*/README.md"))]
 TABLES = (keras_table.KEEPS, keras_table.CONSUMES, keras_table.CLAIMS, keras_table.WARNED, keras_table.SILENT)
 
 
@@ -41,6 +41,25 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if not t.startswith(("http", "#"))]
     made_by_the_site = ("rules/",)
     assert not [t for t in targets if t and not t.startswith(made_by_the_site) and not (page.parent / t).exists()]
+
+
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:maskcheck|tests|docs)/[^`<>*]*)`", text)
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_every_decision_is_dated_and_listed_under_its_number() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^\| (\d{4}) \| \[(.+)\]\((.+)\) \| (.+) \|$", (folder / "index.md").read_text(), re.MULTILINE)
+    assert [name for _, _, name, _ in listed] == sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert [int(number) for number, *_ in listed] == list(range(1, len(listed) + 1))
+    for number, title, name, date in listed:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number} {title}\n\nDate: {date}\n"), name
+        assert re.match(r"\d{4}-\d{2}-\d{2}", date), name
+        assert all(f"**{part}.**" in text for part in ("Context", "Decision", "How measured")), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

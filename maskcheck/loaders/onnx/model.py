@@ -96,18 +96,21 @@ class OnnxModel:
 
     @cached_property
     def uses(self) -> tuple[InputUse, ...]:
-        ranks = {spec.name: None if spec.shape is None else len(spec.shape) for spec in self.inputs}
-        return input_uses(self._graph, self._constants, ranks)
+        return input_uses(self._graph, self._constants, self.sites, self._ranks)
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """One site for every node."""
-        return build_sites(self._graph, self._constants)
+        return build_sites(self._graph, self._constants, self._ranks)
+
+    @cached_property
+    def _ranks(self) -> dict[str, int | None]:
+        """Ranks of all tensors that have a type and of the inputs, which need not be declared; ``None`` if unknown."""
+        inputs = {spec.name: None if spec.shape is None else len(spec.shape) for spec in self.inputs}
+        return {name: kind.rank or None for name, kind in self._types.items()} | inputs
 
     @cached_property
     def info(self) -> ModelInfo:
-        ranks: dict[str, int | None] = {name: kind.rank for name, kind in self._types.items()}
-        ranks |= {spec.name: None if spec.shape is None else len(spec.shape) for spec in self.inputs}
         return ModelInfo(
             path=str(self.path),
             format="onnx",
@@ -117,7 +120,7 @@ class OnnxModel:
             device=self.settings.provider.removesuffix("ExecutionProvider").lower(),
             precision=precision_of(self._graph),
             hints=read_hints(self.path),
-            static=static_facts(self._graph, self._constants, self.sites, self.uses, ranks),
+            static=static_facts(self._graph, self._constants, self.sites, self.uses),
             size_bytes=self._size,
         )
 
@@ -172,7 +175,11 @@ class OnnxModel:
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> OnnxModel | None:
         """The model with the given input axes variable, or ``None`` where that is not sound."""
-        return relax(self, axes)
+        return relax(self, axes, self._reopened)
+
+    def _reopened(self, skeleton: Skeleton) -> OnnxModel:
+        relaxed_from = bytes(skeleton.model.SerializeToString())
+        return OnnxModel(self.path, self.settings, skeleton, relaxed_from=relaxed_from)
 
     def recast(self, precision: str) -> RecastModel | None:
         """The model computing in ``precision``, to be run only, or ``None`` where no runtime takes it so."""

@@ -7,28 +7,38 @@ runtime takes it where it has kernels for that type; the ``onnx`` package's own 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, InputUse, Model, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.loaders.onnx.runtime import as_declared, open_session, reason, run_session
+from maskcheck.loaders.onnx.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import onnx
-
-    from maskcheck.loaders.onnx.model import OnnxModel
 
 _LARGEST = 512 * 2**20
 """Bytes of weights above which a converted copy would cost more than it tells."""
 
 
+class Original(Model, Protocol):
+    """The model to be copied: a skeleton, and the weights that the skeleton refers to."""
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def weights(self, tensor: onnx.TensorProto) -> Array | None:
+        """Return the values of an initialiser, or ``None`` for types that numpy cannot hold."""
+        ...
+
+
 class RecastModel:
     """Implements ``Model`` for running only: its sites are those of the original."""
 
-    def __init__(self, original: OnnxModel, model: onnx.ModelProto, precision: str) -> None:
+    def __init__(self, original: Original, model: onnx.ModelProto, precision: str) -> None:
         self._original = original
         self._precision = precision
         self._session = _session(model)
@@ -74,7 +84,7 @@ class RecastModel:
         return as_declared(value, self._precision if floating else value.dtype.name)
 
 
-def recast(model: OnnxModel, precision: str) -> RecastModel | None:
+def recast(model: Original, precision: str) -> RecastModel | None:
     """``model`` in ``precision`` ("float32" or "float64"), or ``None`` where no runtime takes it so."""
     if model.info.size_bytes > _LARGEST or len(model.skeleton.model.functions):
         return None
@@ -84,7 +94,7 @@ def recast(model: OnnxModel, precision: str) -> RecastModel | None:
         return None
 
 
-def _converted(model: OnnxModel, precision: str) -> onnx.ModelProto:
+def _converted(model: Original, precision: str) -> onnx.ModelProto:
     from onnx import ModelProto, helper
 
     target = helper.np_dtype_to_tensor_dtype(np.dtype(precision))
@@ -102,7 +112,7 @@ def _sources(target: int) -> frozenset[int]:
     return frozenset(narrow | ({TensorProto.FLOAT} if target == TensorProto.DOUBLE else set()))
 
 
-def _graph(graph: onnx.GraphProto, model: OnnxModel, target: int) -> None:
+def _graph(graph: onnx.GraphProto, model: Original, target: int) -> None:
     from onnx import numpy_helper
 
     sources = _sources(target)
@@ -125,7 +135,7 @@ def _declare(value: onnx.ValueInfoProto, sources: Collection[int], target: int) 
         value.type.tensor_type.elem_type = target
 
 
-def _node(node: onnx.NodeProto, model: OnnxModel, target: int) -> None:
+def _node(node: onnx.NodeProto, model: Original, target: int) -> None:
     from onnx import AttributeProto, helper, numpy_helper
 
     sources = _sources(target)

@@ -6,32 +6,45 @@ then the model can be audited at several lengths. Whether that is so is tried ou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from maskcheck.core.errors import MaskcheckError, RunError
-from maskcheck.core.model import Array, Feeds, TensorSpec
+from maskcheck.core.model import Array, Feeds, Model, TensorSpec
 from maskcheck.loaders.onnx.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import onnx
-
-    from maskcheck.loaders.onnx.model import OnnxModel
 
 _ROUNDING = 1e-6
 _OTHER_SIZES = ((-1, -3), (1, 2))
 """By how much axes are shrunk, and grown where they are too short to shrink, to see whether the model still runs."""
 
 
-def relax(model: OnnxModel, axes: Mapping[str, Collection[int]]) -> OnnxModel | None:
+class Relaxable(Model, Protocol):
+    """A model that is described by a skeleton."""
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def release(self) -> None:
+        """Free the runtime's memory; the model can be run again."""
+        ...
+
+
+Opened = TypeVar("Opened", bound=Relaxable)
+
+
+def relax(
+    model: Opened, axes: Mapping[str, Collection[int]], open_skeleton: Callable[[Skeleton], Opened]
+) -> Opened | None:
     """Return ``model`` with the given axes of its inputs variable, or ``None`` where that changes its answers.
 
-    It must give the same answers at the original size (within rounding) and run at two other sizes.
+    ``open_skeleton`` opens the changed skeleton as a model of its own. That model must give the same answers at the
+    original size (within rounding) and run at two other sizes.
     """
-    from maskcheck.loaders.onnx.model import OnnxModel
-
     wanted = {name: sorted(set(places)) for name, places in axes.items() if places}
     sizes = _sizes(model.inputs, wanted)
     if sizes is None:
@@ -41,12 +54,7 @@ def relax(model: OnnxModel, axes: Mapping[str, Collection[int]]) -> OnnxModel | 
     try:
         expected = model.run(feeds)
         model.release()
-        loose = OnnxModel(
-            model.path,
-            model.settings,
-            Skeleton(base, model.skeleton.files),
-            relaxed_from=bytes(base.SerializeToString()),
-        )
+        loose = open_skeleton(Skeleton(base, model.skeleton.files))
     except MaskcheckError:
         return None
     if _agree(expected, loose, feeds) and _runs_elsewhere(loose, model.inputs, wanted, sizes):
@@ -90,7 +98,7 @@ def _sizes(specs: tuple[TensorSpec, ...], axes: Mapping[str, list[int]]) -> set[
     return found or None
 
 
-def _agree(expected: Feeds, loose: OnnxModel, feeds: Feeds) -> bool:
+def _agree(expected: Feeds, loose: Model, feeds: Feeds) -> bool:
     try:
         actual = loose.run(feeds)
     except RunError:
@@ -109,7 +117,7 @@ def _equal(a: Array, b: Array) -> bool:
 
 
 def _runs_elsewhere(
-    loose: OnnxModel, specs: tuple[TensorSpec, ...], axes: Mapping[str, list[int]], sizes: set[int]
+    loose: Model, specs: tuple[TensorSpec, ...], axes: Mapping[str, list[int]], sizes: set[int]
 ) -> bool:
     shrink = min(sizes) > 4
     for step in _OTHER_SIZES[0 if shrink else 1]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from maskcheck.core.model import InputUse, StaticFact
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Along, Attention, Fill, Recurrence
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
-from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
 
 _WEAK = -1000.0
 _WEAKEST = -1.0
@@ -23,14 +23,13 @@ def static_facts(
     constants: Constants,
     sites: Sequence[Site],
     uses: Sequence[InputUse],
-    ranks: Mapping[str, int | None],
 ) -> tuple[StaticFact, ...]:
     """Everything noticed, inputs first and then site by site."""
     facts = list(_unused(graph, uses))
     for node, site in zip(graph.nodes, sites, strict=True):
         for group in (_recurrent, _attention, _lengths, _fill, _frozen_mask, _quantisation):
             facts += group(node, site, constants)
-    facts += _mask_index(graph, ranks)
+    facts += _mask_index(graph, sites)
     return tuple(facts)
 
 
@@ -58,49 +57,51 @@ def _reaches_output(name: str, graph: OnnxGraph) -> bool:
 
 
 def _recurrent(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    recurrent = site.kind is Kind.RECURRENT or node.op == "DynamicQuantizeLSTM"
-    if recurrent and site.attributes.get("has_sequence_lens") is False:
-        direction = node.attributes.get("direction", "forward")
-        yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
+    match site.settings:
+        case Recurrence(lengths=None, direction=direction):
+            yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
 
 
 def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    operation = node.operator
-    if operation not in MASK_OPERAND or site.kind is not Kind.ATTENTION:
-        return
-    operands = (MASK_OPERAND[operation], BIAS_OPERAND.get(operation), LENGTHS_OPERAND.get(operation))
-    if not any(p is not None and node.input(p) for p in operands):
-        yield StaticFact("attention-without-mask", site.name, f"{node.op} is given no mask")
-    value = site.attributes.get("mask_filter_value")
-    if site.attributes.get("has_mask") and isinstance(value, float) and value > _WEAK:
-        yield StaticFact("weak-fill", site.name, f"{node.op} masks with {value:g}")
+    match site.settings:
+        case Attention(takes_mask=True, has_mask=False):
+            yield StaticFact("attention-without-mask", site.name, f"{node.op} is given no mask")
+        case Attention(mask=str(), fill=float() as value) if value > _WEAK:
+            yield StaticFact("weak-fill", site.name, f"{node.op} masks with {value:g}")
 
 
 def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    position = LENGTHS_OPERAND.get(node.operator)
-    if position is None or not node.input(position):
-        return
+    match site.settings:
+        case (Recurrence() | Attention() | Along()) as told if told.lengths is not None:
+            lengths = told.lengths
+        case _:
+            return
     if node.operator == "Attention":
         yield StaticFact("kv-lengths", site.name, "Attention is given nonpad_kv_seqlen")
-    if constants.is_constant(node.input(position)):
-        fixed = constants.integers(node.input(position))
+    if constants.is_constant(lengths):
+        fixed = constants.integers(lengths)
         yield StaticFact("baked-length", site.name, f"{node.op} reads constant lengths {list(fixed or ())}")
 
 
 def _fill(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     """Fills of selections and additive masks that are too weak, or that half precision turns into -inf."""
-    if not node.default or node.op not in ("Where", "Mul"):
-        return
-    values = site.attributes.get("fills") or [site.attributes.get("fill")]
-    masks = node.op == "Where" or any(_one_minus(name, constants) for name in node.inputs)
-    for value in values:
-        if not isinstance(value, (int, float)):
-            continue
+    masks = site.operation is Operation.WHERE or any(_one_minus(name, constants) for name in node.inputs)
+    for value in _fills(site):
         if masks and _WEAK < value < _WEAKEST and not _integer_fill(node, constants):
             yield StaticFact("weak-fill", site.name, f"{node.op} fills with {value:g}")
         half = any(_is_half(name, constants) for name in node.inputs)
         if half and value < _HALF_LOWEST:
             yield StaticFact("half-fill", site.name, f"{node.op} fills a float16 tensor with {value:g}")
+
+
+def _fills(site: Site) -> tuple[float, ...]:
+    """What a selection puts in, or a product multiplies by."""
+    match site.operation, site.settings:
+        case Operation.WHERE, Fill(values=values):
+            return values
+        case Operation.MULTIPLY, Fill(value=float() as value):
+            return (value,)
+    return ()
 
 
 def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
@@ -110,8 +111,7 @@ def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[S
         value = constants.value(node.input(position)) if node.input(position) else None
         if value is None or value.ndim == 0 or value.dtype.kind not in "fb":
             continue
-        fill = site.attributes.get("fill")
-        if value.dtype.kind == "b" and not (isinstance(fill, int | float) and fill <= _WEAK):
+        if value.dtype.kind == "b" and not _hides(site):
             continue
         hidden = ~value if value.dtype.kind == "b" else value <= _WEAK
         rest = value[~hidden]
@@ -124,6 +124,12 @@ def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[S
                 site.name,
                 f"{node.op} lays a constant mask on it, which hides up to {columns} of {hidden.shape[-1]} columns",
             )
+
+
+def _hides(site: Site) -> bool:
+    """Whether the only constant of the site is one that removes a score."""
+    fill = site.settings.value if isinstance(site.settings, Fill) else None
+    return fill is not None and fill <= _WEAK
 
 
 def _one_minus(name: str, constants: Constants) -> bool:
@@ -147,18 +153,14 @@ def _is_half(name: str, constants: Constants) -> bool:
     return value is not None and value.dtype == "float16"
 
 
-_DYNAMIC = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
-
-
 def _quantisation(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
-    if node.op in _DYNAMIC:
+    if site.kind is Kind.QUANTIZE:
         yield StaticFact("dynamic-quantization", site.name, f"{node.op} takes its scale from the whole tensor")
 
 
-def _mask_index(graph: OnnxGraph, ranks: Mapping[str, int | None]) -> Iterator[StaticFact]:
+def _mask_index(graph: OnnxGraph, sites: Sequence[Site]) -> Iterator[StaticFact]:
     """Attention that reads positions of the first pad (one number per row) instead of a mask."""
-    for node in graph.nodes:
-        position = MASK_OPERAND.get(node.operator)
-        name = node.input(position) if position is not None else ""
-        if name and ranks.get(name) == 1:
-            yield StaticFact("mask-index", node.name, f"{node.op} reads one length per row instead of a mask")
+    for node, site in zip(graph.nodes, sites, strict=True):
+        match site.settings:
+            case Attention(mask_rank=1):
+                yield StaticFact("mask-index", site.name, f"{node.op} reads one length per row instead of a mask")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from maskcheck.core.model import InputUse, UseKind
+from maskcheck.ir.graph import Site
+from maskcheck.ir.settings import Along, Attention, Compare, Lookup, Recurrence, Settings
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
-from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
+from maskcheck.loaders.onnx.translate import Ranks
 
 _KEEPS = frozenset(
     {
@@ -20,14 +22,7 @@ _KEEPS = frozenset(
         *("Slice", "Split", "Gather", "GatherND", "GatherElements", "Concat", "Pad", "Optional", "OptionalGetElement"),
     }
 )
-_COMPARES = frozenset({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"})
 _SIZES = frozenset({"Shape", "Size"})
-_TABLES = {
-    "com.microsoft.EmbedLayerNormalization": {0: 2, 1: 4, 8: 3},
-    "com.microsoft.QEmbedLayerNormalization": {0: 2, 1: 4},
-    "com.microsoft.GatherBlockQuantized": {1: 0},
-}
-"""Fused lookups: the table operand of each index operand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +34,18 @@ class _View:
     rank: int | None
 
 
-def input_uses(graph: OnnxGraph, constants: Constants, ranks: dict[str, int | None]) -> tuple[InputUse, ...]:
+def input_uses(graph: OnnxGraph, constants: Constants, sites: Sequence[Site], ranks: Ranks) -> tuple[InputUse, ...]:
     """All uses of all inputs, in the order in which they are met. ``ranks`` gives the inputs' declared ranks."""
     uses: list[InputUse] = []
+    settings = {site.name: site.settings for site in sites}
     for name in graph.inputs:
-        uses += _of_input(name, graph, constants, ranks.get(name))
+        uses += _of_input(name, graph, constants, settings, ranks.get(name))
     return tuple(dict.fromkeys(uses))
 
 
-def _of_input(name: str, graph: OnnxGraph, constants: Constants, rank: int | None) -> list[InputUse]:
+def _of_input(
+    name: str, graph: OnnxGraph, constants: Constants, settings: Mapping[str, Settings | None], rank: int | None
+) -> list[InputUse]:
     found: list[InputUse] = []
     queue = deque([_View(name, False, rank)])
     seen = {(name, False)}
@@ -68,7 +66,7 @@ def _of_input(name: str, graph: OnnxGraph, constants: Constants, rank: int | Non
                             seen.add((following.key, following.column))
                             queue.append(following)
                 else:
-                    found.append(_use(name, node, position, view, graph, constants))
+                    found.append(_use(name, node, view, settings[node.name]))
     if any(use.kind is UseKind.COMPARE for use in found):
         found += _kept_rows(name, found, graph, constants)
     return found
@@ -180,40 +178,24 @@ def _rank(node: OnnxNode, rank: int | None, constants: Constants) -> int | None:
     return 2 if node.op == "Flatten" else rank
 
 
-def _use(name: str, node: OnnxNode, position: int, view: _View, graph: OnnxGraph, constants: Constants) -> InputUse:
-    kind, value = UseKind.OTHER, None
-    if not view.column:
-        kind, value = _meaning(node, position, view, constants)
+def _use(name: str, node: OnnxNode, view: _View, settings: Settings | None) -> InputUse:
+    kind, value = (UseKind.OTHER, None) if view.column else _meaning(view, settings)
     return InputUse(name, kind, node.name, node.operator, value)
 
 
-def _meaning(node: OnnxNode, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:
-    operation = node.operator
-    if node.is_function:
-        return UseKind.OTHER, None
-    if node.default and node.op == "Gather" and position == 1:
-        return _lookup(node.input(0), node.attributes.get("axis", 0), constants)
-    if node.default and node.op == "OneHot" and position == 0:
-        depth = constants.fill(node.input(1))
-        return UseKind.INDEX, None if depth is None else int(depth)
-    if position in _TABLES.get(operation, {}):
-        return _lookup(node.input(_TABLES[operation][position]), node.attributes.get("gather_axis", 0), constants)
-    if node.default and node.op in _COMPARES:
-        other = constants.fill(node.input(1 - position))
-        return (UseKind.OTHER, None) if other is None else (UseKind.COMPARE, _whole(other))
-    if position == LENGTHS_OPERAND.get(operation):
-        return UseKind.LENGTHS, None
-    if position in (MASK_OPERAND.get(operation), BIAS_OPERAND.get(operation)):
-        return UseKind.MASK, view.rank
+def _meaning(view: _View, settings: Settings | None) -> tuple[UseKind, float | int | None]:
+    match settings:
+        case Lookup(mask=view.key):
+            return UseKind.MASK, view.rank
+        case Lookup() if looked_up := [table for table in (settings, *settings.others) if table.ids == view.key]:
+            return UseKind.INDEX, looked_up[0].rows
+        case Compare(operand=view.key, value=float() as value):
+            return UseKind.COMPARE, _whole(value)
+        case Recurrence(lengths=view.key) | Attention(lengths=view.key) | Along(lengths=view.key):
+            return UseKind.LENGTHS, None
+        case Attention(mask=view.key) | Attention(bias=view.key):
+            return UseKind.MASK, view.rank
     return UseKind.OTHER, None
-
-
-def _lookup(table: str, axis: int, constants: Constants) -> tuple[UseKind, int | None]:
-    """Indexing a constant table; picking positions of a computed tensor is no lookup."""
-    if not constants.is_constant(table):
-        return UseKind.OTHER, None
-    dims = constants.dims(table)
-    return UseKind.INDEX, dims[axis] if dims and -len(dims) <= axis < len(dims) else None
 
 
 def _whole(value: float) -> float | int:

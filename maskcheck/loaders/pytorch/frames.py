@@ -16,9 +16,11 @@ def _foreign() -> tuple[str, ...]:
     """Folders whose code is not the user's: torch itself and this program."""
     import torch
 
-    import maskcheck
+    return tuple(f"{folder}/" for folder in (Path(str(torch.__file__)).parent, _THIS_PROGRAM))
 
-    return tuple(str(Path(str(package.__file__)).parent) + "/" for package in (torch, maskcheck))
+
+_THIS_PROGRAM = Path(__file__).parents[2]
+"""The folder of the package ``maskcheck``, of which this module must not import the top."""
 
 
 _PLUMBING = (

@@ -9,7 +9,7 @@ import numpy as np
 from maskcheck.core.contract import Role
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array
-from maskcheck.core.report import TwinKind
+from maskcheck.core.report import TwinKind, Variant
 from maskcheck.probe.entry import entries, feeds, pad_rows_changed
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
@@ -27,15 +27,19 @@ def content(context: TwinContext) -> Iterator[Observation]:
     try:
         found = worth_of_pads(context)
     except TraceError as error:
-        yield context.untested(TwinKind.CONTENT, "pad row", error.message)
+        yield context.untested(TwinKind.CONTENT, Variant.PAD_ROW, error.message)
         return
     if found is None:
         yield context.untested(
-            TwinKind.CONTENT, "pads", "nothing but the pad value marks the padding, so pads cannot hold anything else"
+            TwinKind.CONTENT,
+            Variant.PADS,
+            "nothing but the pad value marks the padding, so pads cannot hold anything else",
         )
         return
     compared, pad_row = found
-    yield context.observe(TwinKind.CONTENT, "pad row" if pad_row else "pads", compared, gating=gating, pad_row=pad_row)
+    yield context.observe(
+        TwinKind.CONTENT, Variant.PAD_ROW if pad_row else Variant.PADS, compared, gating=gating, pad_row=pad_row
+    )
 
 
 def worth_of_pads(context: TwinContext) -> tuple[Compared, bool] | None:
@@ -85,11 +89,13 @@ def poison(context: TwinContext) -> Iterator[Observation]:
         yield from _poisoned_rows(context, gating)
         return
     if context.free_content:
-        fills = {"nan": Fill.NAN, "inf": Fill.INF, "huge": Fill.HUGE}
+        fills = {Variant.NAN: Fill.NAN, Variant.INFINITY: Fill.INF, Variant.HUGE: Fill.HUGE}
     elif any(spec.ids_carry_mask for spec in features):
-        fills = {"near miss": Fill.NEAR}
+        fills = {Variant.NEAR_MISS: Fill.NEAR}
     else:
-        yield context.untested(TwinKind.POISON, "pads", "nothing but the pad value marks the padding", gating=gating)
+        yield context.untested(
+            TwinKind.POISON, Variant.PADS, "nothing but the pad value marks the padding", gating=gating
+        )
         return
     reference = context.padded(context.rows, context.plan.few)
     answers = context.runner.valid(reference)
@@ -105,7 +111,7 @@ def poison(context: TwinContext) -> Iterator[Observation]:
 
 
 def _poisoned_rows(context: TwinContext, gating: bool) -> Iterator[Observation]:
-    for name, value in (("nan", float("nan")), ("huge", 1e4)):
+    for name, value in ((Variant.NAN, float("nan")), (Variant.HUGE, 1e4)):
         try:
             found = _pad_row(context, value)
         except (RunError, TraceError) as error:

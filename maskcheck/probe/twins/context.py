@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from maskcheck.core.contract import Contract, Role, Side
 from maskcheck.core.model import Model
-from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.report import PassportRow, Status, TwinKind, Variant
 from maskcheck.core.settings import Settings
 from maskcheck.probe.layout import Fill, Padding, Row
 from maskcheck.probe.observe import Gap, Judge, Observation, Pair, merge, untested
 from maskcheck.probe.plan import Plan
+from maskcheck.probe.row_traces import RowTraces
 from maskcheck.probe.runner import Answers, PaddedBatch, Runner
 from maskcheck.probe.samples import Source
 
@@ -30,9 +31,12 @@ class Dead:
     tried: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwinContext:
-    """``base`` is the reference call (unpadded where the length can vary) and ``reference`` its valid answers."""
+    """``base`` is the reference call (unpadded where the length can vary) and ``reference`` its valid answers.
+
+    ``traces`` are those of its first row, for twins that look inside; ``untraced`` says why there are none.
+    """
 
     model: Model
     runner: Runner
@@ -43,6 +47,8 @@ class TwinContext:
     base: PaddedBatch
     reference: Answers
     dead: Dead | None = None
+    traces: RowTraces | None = None
+    untraced: str = ""
 
     @property
     def contract(self) -> Contract:
@@ -105,7 +111,7 @@ class TwinContext:
     def observe(
         self,
         twin: TwinKind,
-        variant: str,
+        variant: Variant,
         compared: Sequence[tuple[Gap, PaddedBatch, PaddedBatch]],
         *,
         gating: bool,
@@ -115,21 +121,47 @@ class TwinContext:
         """One passport row from several comparisons; the worst leaking one becomes the pair to explain."""
         leaking = [(g, a, b) for g, a, b in compared if g.leaks]
         row = PassportRow(
-            twin,
-            variant,
-            self.domain,
-            Status.LEAKY if leaking else Status.CLEAN,
-            gating,
-            reason,
-            merge([g for g, _, _ in compared]),
+            twin=twin,
+            variant=variant,
+            domain=self.domain,
+            status=Status.LEAKY if leaking else Status.CLEAN,
+            gating=gating,
+            reason=reason,
+            outputs=merge([gap for gap, _, _ in compared]),
         )
-        pairs = tuple(
-            Pair(twin, variant, self.domain, a, b, g.row, g.worst, pad_row)
-            for g, a, b in sorted(leaking, key=lambda found: -found[0].worst)
-        )
-        return Observation(row, pairs[0] if pairs else None, _curve(self.base, compared))
+        worst = max(leaking, key=lambda found: found[0].worst, default=None)
+        pair = None if worst is None else self.pair(twin, variant, *worst, pad_row=pad_row)
+        return Observation(row, pair, _curve(self.base, compared))
 
-    def untested(self, twin: TwinKind, variant: str, reason: str, *, gating: bool | None = None) -> Observation:
+    def pair(
+        self,
+        twin: TwinKind,
+        variant: Variant,
+        gap: Gap,
+        reference: PaddedBatch,
+        other: PaddedBatch,
+        *,
+        pad_row: bool = False,
+    ) -> Pair:
+        """Two calls that leak, for the explanation to trace."""
+        return Pair(
+            twin=twin,
+            variant=variant,
+            domain=self.domain,
+            reference=reference,
+            other=other,
+            row=gap.row,
+            difference=gap.worst,
+            pad_row=pad_row,
+        )
+
+    def told(
+        self, twin: TwinKind, variant: Variant, status: Status, *, gating: bool = False, reason: str | None = None
+    ) -> PassportRow:
+        """A row without measured outputs."""
+        return PassportRow(twin=twin, variant=variant, domain=self.domain, status=status, gating=gating, reason=reason)
+
+    def untested(self, twin: TwinKind, variant: Variant, reason: str, *, gating: bool | None = None) -> Observation:
         return untested(twin, variant, self.domain, reason, self.gating(twin) if gating is None else gating)
 
 

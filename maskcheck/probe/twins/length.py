@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.report import TwinKind
+from maskcheck.core.report import TwinKind, Variant
 from maskcheck.probe.layout import Fill
 from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import Answers, PaddedBatch, unpadded
 from maskcheck.probe.twins import content
-from maskcheck.probe.twins.context import TwinContext, valid_lengths
+from maskcheck.probe.twins.context import TwinContext
 
 _LONG = 131
 """Past the usual windows, blocks and chunk sizes (64, 128)."""
-
-_MANY = 96
-"""Further rows that are tried where hidden states say that pads reach the answer and no row has shown it."""
-_RARE_STREAM = 100
 
 Compared = list[tuple[Gap, PaddedBatch, PaddedBatch]]
 
@@ -29,7 +24,7 @@ def length(context: TwinContext) -> Iterator[Observation]:
         yield from _fixed(context)
         return
     gating = context.gating(TwinKind.LENGTH)
-    side = context.side.value
+    side = Variant(context.side.value)
     compared, refused = _cases(context, Fill.PAD)
     if compared:
         yield context.observe(TwinKind.LENGTH, side, compared, gating=gating, reason=_worst_case(compared))
@@ -41,56 +36,7 @@ def length(context: TwinContext) -> Iterator[Observation]:
     if context.free_content:
         filled, _ = _cases(context, Fill.RANDOM)
         if filled:
-            yield context.observe(TwinKind.LENGTH, "filler", filled, gating=False, reason=_worst_case(filled))
-
-
-def rare(context: TwinContext) -> Observation | None:
-    """Many more rows with a few pads: a maximum that pads win for one text in fifty needs fifty texts to be seen.
-
-    Half of them are short: the fewer real positions there are, the more often a pad wins. ``None`` where the number of
-    pads cannot vary or the model refuses so many rows.
-    """
-    if context.plan.fixed:
-        return _rare_fixed(context)
-    compared: Compared = []
-    size = context.runner.batch_size(len(context.rows))
-    dimensions = context.contract.dimensions
-    own = valid_lengths(context.plan)
-    short = {n: max(dimensions[n].minimum, v // 3) if n in own else v for n, v in context.plan.valid.items()}
-    try:
-        for batch in range(_MANY // size):
-            lengths = short if batch % 2 else context.plan.valid
-            call = unpadded(context.source.rows(size, lengths, _RARE_STREAM + batch))
-            twin = context.padded(call.rows, context.plan.few)
-            compared.append((context.judge.compare(context.runner.valid(call), context.runner.valid(twin)), call, twin))
-    except RunError:
-        return None
-    leaking = sum(gap.leaks for gap, _, _ in compared)
-    reason = f"for few texts only: in {leaking} of {len(compared)} further batches of {size}" if leaking else None
-    return context.observe(TwinKind.LENGTH, "rare", compared, gating=context.gating(TwinKind.LENGTH), reason=reason)
-
-
-def _rare_fixed(context: TwinContext) -> Observation | None:
-    """The same for one length: many more rows whose pads become something else, half of them with few real steps."""
-    compared: Compared = []
-    pad_row = False
-    size = context.runner.batch_size(len(context.rows))
-    short = {n: max(1, v // 3) if n in valid_lengths(context.plan) else v for n, v in context.plan.valid.items()}
-    try:
-        for batch in range(_MANY // size):
-            lengths = short if batch % 2 else context.plan.valid
-            rows = context.source.rows(size, lengths, _RARE_STREAM + batch)
-            found = content.worth_of_pads(replace(context, base=PaddedBatch(rows, context.base.padding)))
-            if found is None:
-                return None
-            more, pad_row = found
-            compared += more
-    except (RunError, TraceError):
-        return None
-    leaking = sum(gap.leaks for gap, _, _ in compared)
-    reason = f"for few texts only: in {leaking} of {len(compared)} further comparisons" if leaking else None
-    gating = context.gating(TwinKind.LENGTH)
-    return context.observe(TwinKind.LENGTH, "rare", compared, gating=gating, reason=reason, pad_row=pad_row)
+            yield context.observe(TwinKind.LENGTH, Variant.FILLER, filled, gating=False, reason=_worst_case(filled))
 
 
 def _reference(context: TwinContext, call: PaddedBatch) -> Answers:
@@ -144,7 +90,7 @@ def _alone(context: TwinContext, gating: bool) -> Iterator[Observation]:
     call = unpadded(context.rows[:1])
     twin = context.padded(call.rows, context.plan.few)
     gap = context.judge.compare(context.runner.valid(call), context.runner.valid(twin))
-    yield context.observe(TwinKind.LENGTH, "alone", [(gap, call, twin)], gating=gating)
+    yield context.observe(TwinKind.LENGTH, Variant.ALONE, [(gap, call, twin)], gating=gating)
 
 
 def _long(context: TwinContext, gating: bool) -> Iterator[Observation]:
@@ -170,10 +116,10 @@ def _long(context: TwinContext, gating: bool) -> Iterator[Observation]:
                 )
         except RunError:
             continue
-        yield context.observe(TwinKind.LENGTH, "long", compared, gating=gating, reason=_worst_case(compared))
+        yield context.observe(TwinKind.LENGTH, Variant.LONG, compared, gating=gating, reason=_worst_case(compared))
         return
     yield context.untested(
-        TwinKind.LENGTH, "long", f"no length past {context.plan.many[own[0]]} was accepted", gating=False
+        TwinKind.LENGTH, Variant.LONG, f"no length past {context.plan.many[own[0]]} was accepted", gating=False
     )
 
 
@@ -189,17 +135,17 @@ def _fixed(context: TwinContext) -> Iterator[Observation]:
         found = content.worth_of_pads(context)
     except TraceError as error:
         yield context.untested(
-            TwinKind.LENGTH, "fixed", f"the length is fixed at {size}, and {_lowered(error.message)}"
+            TwinKind.LENGTH, Variant.FIXED, f"the length is fixed at {size}, and {_lowered(error.message)}"
         )
         return
     if found is None:
         yield context.untested(
-            TwinKind.LENGTH, "fixed", f"the length is fixed at {size} and its pads cannot be changed"
+            TwinKind.LENGTH, Variant.FIXED, f"the length is fixed at {size} and its pads cannot be changed"
         )
         return
     compared, pad_row = found
     reason = f"the length is fixed at {size}: the pads' content was changed instead of their number"
-    yield context.observe(TwinKind.LENGTH, "fixed", compared, gating=gating, reason=reason, pad_row=pad_row)
+    yield context.observe(TwinKind.LENGTH, Variant.FIXED, compared, gating=gating, reason=reason, pad_row=pad_row)
 
 
 def _lowered(message: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from maskcheck.core.errors import RunError
-from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.report import Status, TwinKind, Variant
 from maskcheck.probe.compare import difference
 from maskcheck.probe.layout import Fill, MaskState
 from maskcheck.probe.observe import Observation
@@ -26,7 +26,9 @@ def valid(context: TwinContext) -> Iterator[Observation]:
     length = context.plan.valid[context.plan.domain.dimensions[0].name]
     dead = context.dead
     if dead is None:
-        yield context.untested(TwinKind.VALID, "one token", "the model refused the changed batches", gating=gating)
+        yield context.untested(
+            TwinKind.VALID, Variant.ONE_TOKEN, "the model refused the changed batches", gating=gating
+        )
         return
     # At a fixed length there is no unpadded run to compare with: only a model that is deaf altogether is suspicious
     # there.
@@ -34,11 +36,11 @@ def valid(context: TwinContext) -> Iterator[Observation]:
     lost = sorted(dead.padded - dead.plain) if not context.plan.fixed else sorted(dead.padded) if everything else []
     if lost:
         why = f"padding switches off real positions {_list(lost)} of {length}: they no longer influence anything"
-        yield Observation(PassportRow(TwinKind.VALID, "one token", context.domain, Status.LEAKY, gating, why))
+        yield Observation(context.told(TwinKind.VALID, Variant.ONE_TOKEN, Status.LEAKY, gating=gating, reason=why))
     else:
         still = sorted(dead.padded)
         reason = f"positions {_list(still)} of {length} influence nothing, padded or not" if still else None
-        yield Observation(PassportRow(TwinKind.VALID, "one token", context.domain, Status.CLEAN, gating, reason))
+        yield Observation(context.told(TwinKind.VALID, Variant.ONE_TOKEN, Status.CLEAN, gating=gating, reason=reason))
     yield from pad_value.in_use(context, gating)
 
 
@@ -107,7 +109,7 @@ def _list(positions: list[int]) -> str:
 def mask(context: TwinContext) -> Iterator[Observation]:
     """The mask given, omitted, inverted and random over filled pads: does it change anything?"""
     if not context.masked:
-        yield context.untested(TwinKind.MASK, "toggled", "the model takes no mask and no lengths", gating=False)
+        yield context.untested(TwinKind.MASK, Variant.TOGGLED, "the model takes no mask and no lengths", gating=False)
         return
     fill = Fill.RANDOM if context.free_content else Fill.PAD
     rows = context.rows[: context.runner.batch_size(min(4, len(context.rows)))]
@@ -122,11 +124,12 @@ def mask(context: TwinContext) -> Iterator[Observation]:
         tried += 1
         largest = max(largest, context.judge.compare(answers, moved, exact=True).worst)
     if not tried:
-        yield context.untested(TwinKind.MASK, "toggled", "the model refuses every mask but the true one", gating=False)
+        yield context.untested(
+            TwinKind.MASK, Variant.TOGGLED, "the model refuses every mask but the true one", gating=False
+        )
         return
     inert = largest == 0.0
     reason = "omitted, inverted and random masks all give the same answers: the mask does nothing" if inert else None
     gating = context.gating(TwinKind.MASK)
-    yield Observation(
-        PassportRow(TwinKind.MASK, "toggled", context.domain, Status.LEAKY if inert else Status.CLEAN, gating, reason)
-    )
+    status = Status.LEAKY if inert else Status.CLEAN
+    yield Observation(context.told(TwinKind.MASK, Variant.TOGGLED, status, gating=gating, reason=reason))

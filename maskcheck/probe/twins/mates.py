@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from maskcheck.core.errors import RunError
-from maskcheck.core.report import TwinKind
+from maskcheck.core.report import TwinKind, Variant
 from maskcheck.probe.layout import Row
 from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import PaddedBatch
@@ -31,7 +31,7 @@ def mates(context: TwinContext) -> Iterator[Observation]:
     gating = context.gating(TwinKind.MATES)
     if not context.runner.mixes_rows:
         yield context.untested(
-            TwinKind.MATES, "beside longer", "the batch is fixed at one row, so no row has mates", gating=False
+            TwinKind.MATES, Variant.BESIDE_LONGER, "the batch is fixed at one row, so no row has mates", gating=False
         )
         return
     if context.contract.fixed_batch:
@@ -52,9 +52,9 @@ def mates(context: TwinContext) -> Iterator[Observation]:
         except RunError:
             continue  # a batch size the model refuses; the others still count
     if not compared:
-        yield context.untested(TwinKind.MATES, "beside longer", "the model refused every batch of several rows")
+        yield context.untested(TwinKind.MATES, Variant.BESIDE_LONGER, "the model refused every batch of several rows")
         return
-    yield context.observe(TwinKind.MATES, "beside longer", compared, gating=gating)
+    yield context.observe(TwinKind.MATES, Variant.BESIDE_LONGER, compared, gating=gating)
     if not context.contract.batches or len(_ORDER) in context.contract.batches:
         yield _permuted(context, gating)
 
@@ -69,7 +69,7 @@ def _permuted(context: TwinContext, gating: bool) -> Observation:
     moved = context.runner.valid(twin, together=True)
     restored = {name: [rows[order.index(i)] for i in range(len(order))] for name, rows in moved.items()}
     gap = context.judge.compare(answers, restored)
-    found = context.observe(TwinKind.MATES, "reordered", [(gap, call, twin)], gating=gating)
+    found = context.observe(TwinKind.MATES, Variant.REORDERED, [(gap, call, twin)], gating=gating)
     if found.pair is None:
         return found
     return replace(found, pair=replace(found.pair, other_row=order.index(found.pair.row)))
@@ -83,18 +83,18 @@ def _fixed_batch(context: TwinContext, gating: bool) -> Observation:
         one = context.padded(first + context.source.rows(size - 1, context.plan.valid, 21), context.plan.few)
     other = context.padded(first + _longer(context, size - 1, 22), context.plan.few)
     gap = context.judge.compare(context.runner.valid(one), context.runner.valid(other), rows=[0], exact=True)
-    return context.observe(TwinKind.MATES, "beside longer", [(gap, one, other)], gating=gating)
+    return context.observe(TwinKind.MATES, Variant.BESIDE_LONGER, [(gap, one, other)], gating=gating)
 
 
 def empty(context: TwinContext) -> Iterator[Observation]:
     """One row that is nothing but padding: does it disturb the others?"""
     gating = context.gating(TwinKind.MATES)
     if not context.runner.mixes_rows or (context.contract.fixed_batch or 3) < 2 or context.contract.batches:
-        yield context.untested(TwinKind.EMPTY, "all-pad mate", "too few batch sizes run", gating=False)
+        yield context.untested(TwinKind.EMPTY, Variant.ALL_PAD_MATE, "too few batch sizes run", gating=False)
         return
     if not context.masked and not context.ids_carry_mask:
         yield context.untested(
-            TwinKind.EMPTY, "all-pad mate", "nothing tells the model that a row is empty", gating=False
+            TwinKind.EMPTY, Variant.ALL_PAD_MATE, "nothing tells the model that a row is empty", gating=False
         )
         return
     size = context.contract.fixed_batch or 3
@@ -105,7 +105,7 @@ def empty(context: TwinContext) -> Iterator[Observation]:
         answers = context.runner.run(hollow, together=True)
     except RunError as error:
         yield context.untested(
-            TwinKind.EMPTY, "all-pad mate", f"the model refused an all-pad row: {error.message}", gating=False
+            TwinKind.EMPTY, Variant.ALL_PAD_MATE, f"the model refused an all-pad row: {error.message}", gating=False
         )
         return
     others = list(range(size - 1))
@@ -114,4 +114,4 @@ def empty(context: TwinContext) -> Iterator[Observation]:
     )
     own = any(not np.all(np.isfinite(a[size - 1].astype(np.float64))) for a in answers.values())
     reason = "the all-pad row itself answers NaN or infinity" if own else None
-    yield context.observe(TwinKind.EMPTY, "all-pad mate", [(gap, full, hollow)], gating=gating, reason=reason)
+    yield context.observe(TwinKind.EMPTY, Variant.ALL_PAD_MATE, [(gap, full, hollow)], gating=gating, reason=reason)

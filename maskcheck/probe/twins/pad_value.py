@@ -14,17 +14,17 @@ import numpy as np
 from maskcheck.core.contract import BATCH, InputContract, Role
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, UseKind
-from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.report import Status, TakenForPadding, TwinKind, Variant
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
 from maskcheck.probe.compare import difference
 from maskcheck.probe.entry import entries, feeds, steps_of, with_row
 from maskcheck.probe.layout import Row, validity
-from maskcheck.probe.observe import Observation, Taken
+from maskcheck.probe.observe import Observation
 from maskcheck.probe.runner import Answers, PaddedBatch
 from maskcheck.probe.twins.context import TwinContext
 
-VARIANTS = {Role.TOKENS: "pad id in use", Role.FEATURES: "pad value in use"}
+VARIANTS = {Role.TOKENS: Variant.PAD_ID_IN_USE, Role.FEATURES: Variant.PAD_VALUE_IN_USE}
 
 
 def in_use(context: TwinContext, gating: bool) -> Iterator[Observation]:
@@ -46,8 +46,10 @@ def in_use(context: TwinContext, gating: bool) -> Iterator[Observation]:
 def _observed(context: TwinContext, spec: InputContract, blind: bool, site: Site | None, gating: bool) -> Observation:
     trouble, happens, reason = _meant(context, spec) if blind else (False, False, None)
     status = Status.LEAKY if trouble else Status.CLEAN
-    row = PassportRow(TwinKind.VALID, VARIANTS[spec.role], context.domain, status, gating, reason)
-    return Observation(row, taken=Taken(spec.role, site, happens) if trouble else None)
+    row = context.told(TwinKind.VALID, VARIANTS[spec.role], status, gating=gating, reason=reason)
+    if not trouble:
+        return Observation(row)
+    return Observation(row, taken=TakenForPadding(row=row, role=spec.role, site=site, happens=happens))
 
 
 def _meant(context: TwinContext, spec: InputContract) -> tuple[bool, bool, str]:

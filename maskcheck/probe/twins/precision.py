@@ -10,18 +10,17 @@ from dataclasses import replace
 
 from maskcheck.core.errors import MaskcheckError, RunError, TraceError
 from maskcheck.core.model import Model
-from maskcheck.core.report import PassportRow, Status, TwinKind
+from maskcheck.core.report import PassportRow, Status, TwinKind, Variant
 from maskcheck.probe.compare import difference
 from maskcheck.probe.noise import HEADROOM, Floor, Noise
 from maskcheck.probe.observe import Observation, Pair
-from maskcheck.probe.runner import Answers, Runner
+from maskcheck.probe.runner import Answers, PaddedBatch, Runner
 from maskcheck.probe.twins.content import worth_of_pads
 from maskcheck.probe.twins.context import TwinContext
 
 HALF = ("float16", "bfloat16")
 """Precisions in which rounding hides small leaks."""
 
-_MATES, _CONTENT = ", mates", ", content"
 _NEAR = 30.0
 """Differences within this factor of the tolerance, on either side, are worth settling."""
 
@@ -40,7 +39,7 @@ def precision(context: TwinContext, observations: Sequence[Observation]) -> Iter
     half = context.model.info.precision in HALF
     doubtful = [o for o in observations if o.row.domain == context.domain and _doubtful(o.row)]
     gating = context.gating(TwinKind.PRECISION)
-    wider = "float32" if half else "float64"
+    wider = Variant.FLOAT32 if half else Variant.FLOAT64
     if not half and not doubtful:
         yield context.untested(TwinKind.PRECISION, wider, "every difference is far from the noise floor", gating=gating)
         return
@@ -57,11 +56,11 @@ def precision(context: TwinContext, observations: Sequence[Observation]) -> Iter
         return
     mates = [o.pair for o in doubtful if o.row.twin is TwinKind.MATES and o.pair is not None]
     try:
-        yield _judged(context, model, wider, gating)
+        yield _judge(context, model, wider, gating)
         if mates:
-            yield Observation(_judged_mates(context, model, mates, wider, gating))
+            yield Observation(_judge_mates(context, model, mates, wider, gating))
         if half and any(_drowned(o.row) for o in observations if o.row.domain == context.domain):
-            yield from _judged_content(context, model, wider, gating)
+            yield from _judge_content(context, model, wider, gating)
     except (RunError, TraceError) as error:
         yield context.untested(TwinKind.PRECISION, wider, error.message, gating=gating)
     finally:
@@ -108,17 +107,17 @@ def _drowned(row: PassportRow) -> bool:
     return row.twin is TwinKind.CONTENT and row.status is Status.CLEAN and row.difference > 0.0
 
 
-def _judged_content(context: TwinContext, model: Model, wider: str, gating: bool) -> Iterator[Observation]:
+def _judge_content(context: TwinContext, model: Model, wider: Variant, gating: bool) -> Iterator[Observation]:
     """Other contents of the pads."""
     found = worth_of_pads(_over(context, model))
     if found is not None:
         compared, pad_row = found
         gap, first, other = max(compared, key=lambda c: c[0].worst)
-        pair = Pair(TwinKind.CONTENT, wider, context.domain, first, other, gap.row, gap.worst, pad_row)
-        yield Observation(_decided(context, gap.worst, wider, f"{wider}{_CONTENT}", gating), pair)
+        pair = context.pair(TwinKind.CONTENT, wider, gap, first, other, pad_row=pad_row)
+        yield Observation(_decide(context, gap.worst, wider, TwinKind.CONTENT, gating), pair)
 
 
-def _judged(context: TwinContext, model: Model, wider: str, gating: bool) -> Observation:
+def _judge(context: TwinContext, model: Model, wider: Variant, gating: bool) -> Observation:
     """How far padding moves the answers in the wider precision, with the pair that shows it most clearly."""
     runner = Runner(model, context.contract)
     worst, pair = 0.0, None
@@ -129,8 +128,20 @@ def _judged(context: TwinContext, model: Model, wider: str, gating: bool) -> Obs
         gap = max(difference(reference[n], answers[n]) for n in context.judge.reacting)
         if not gap <= worst:
             row = max(range(len(context.rows)), key=lambda i: _row_gap(context, reference, answers, i))
-            worst, pair = gap, Pair(TwinKind.LENGTH, wider, context.domain, context.base, call, row, gap)
-    return Observation(_decided(context, worst, wider, wider, gating), pair)
+            worst, pair = gap, _pair(context, wider, call, row, gap)
+    return Observation(_decide(context, worst, wider, TwinKind.LENGTH, gating), pair)
+
+
+def _pair(context: TwinContext, wider: Variant, call: PaddedBatch, row: int, gap: float) -> Pair:
+    return Pair(
+        twin=TwinKind.LENGTH,
+        variant=wider,
+        domain=context.domain,
+        reference=context.base,
+        other=call,
+        row=row,
+        difference=gap,
+    )
 
 
 def _row_gap(context: TwinContext, reference: Answers, answers: Answers, row: int) -> float:
@@ -139,7 +150,9 @@ def _row_gap(context: TwinContext, reference: Answers, answers: Answers, row: in
     return max((g for g in gaps if g == g), default=0.0)
 
 
-def _judged_mates(context: TwinContext, model: Model, pairs: Sequence[Pair], wider: str, gating: bool) -> PassportRow:
+def _judge_mates(
+    context: TwinContext, model: Model, pairs: Sequence[Pair], wider: Variant, gating: bool
+) -> PassportRow:
     """The rows that other mates moved, beside the same mates."""
     runner = Runner(model, context.contract)
     worst = 0.0
@@ -148,16 +161,18 @@ def _judged_mates(context: TwinContext, model: Model, pairs: Sequence[Pair], wid
         before, after = (runner.valid(call, together=True) for call in (pair.reference, pair.other))
         gaps = (difference([before[n][first]], [after[n][other]]) for n in context.judge.reacting)
         worst = max([worst, *gaps])
-    return _decided(context, worst, wider, f"{wider}{_MATES}", gating)
+    return _decide(context, worst, wider, TwinKind.MATES, gating)
 
 
-def _decided(context: TwinContext, worst: float, wider: str, variant: str, gating: bool) -> PassportRow:
+def _decide(context: TwinContext, worst: float, wider: Variant, settles: TwinKind, gating: bool) -> PassportRow:
+    """The row of the wider precision that decides the doubtful rows of the twin it ``settles``."""
     deployed = max((floor.tolerance for floor in context.judge.noise.floors.values()), default=0.0)
-    limit = max(_VISIBLE if wider == "float64" else 10 * _VISIBLE, deployed * _SHRINKS)
+    limit = max(_VISIBLE if wider is Variant.FLOAT64 else 10 * _VISIBLE, deployed * _SHRINKS)
     status = Status.CLEAN if worst <= limit else Status.LEAKY
     reason = f"{worst:.1g} sd apart in {wider}: "
     reason += "what is left was rounding" if status is Status.CLEAN else "a leak, not rounding"
-    return PassportRow(TwinKind.PRECISION, variant, context.domain, status, gating, reason)
+    row = context.told(TwinKind.PRECISION, wider, status, gating=gating, reason=reason)
+    return replace(row, settles=settles)
 
 
 def settled(observations: Sequence[Observation], domain: str) -> list[Observation]:
@@ -165,19 +180,13 @@ def settled(observations: Sequence[Observation], domain: str) -> list[Observatio
     one.
     """
     found = [o for o in observations if o.row.twin is TwinKind.PRECISION and o.row.domain == domain]
-    decided = {_settles(o.row): o for o in found if o.row.status is not Status.UNTESTED}
+    decided = {o.row.settles: o for o in found if o.row.status is not Status.UNTESTED}
     return [
         _settle(o, decided[o.row.twin])
         if o.row.domain == domain and o.row.twin in decided and (_doubtful(o.row) or _drowned(o.row))
         else o
         for o in observations
     ]
-
-
-def _settles(row: PassportRow) -> TwinKind:
-    """The twin whose rows a row of the wider precision decides."""
-    of = {_MATES: TwinKind.MATES, _CONTENT: TwinKind.CONTENT}
-    return next((twin for ending, twin in of.items() if row.variant.endswith(ending)), TwinKind.LENGTH)
 
 
 def _settle(observation: Observation, wider: Observation) -> Observation:
@@ -189,6 +198,6 @@ def _settle(observation: Observation, wider: Observation) -> Observation:
         left = wider.pair.difference if wider.pair is not None else 0.0
         if left > _STAYS * row.difference:
             return observation
-        return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.variant}"))
-    reason = f"below the noise floor, but a leak in {decided.variant} too"
+        return Observation(replace(row, status=Status.CLEAN, reason=f"rounding: it vanishes in {decided.label}"))
+    reason = f"below the noise floor, but a leak in {decided.label} too"
     return Observation(replace(row, status=Status.LEAKY, reason=reason), wider.pair)

@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from maskcheck.core.contract import Role, Side
-from maskcheck.core.report import TwinKind
+from maskcheck.core.report import TwinKind, Variant
 from maskcheck.probe.observe import Gap, Observation
 from maskcheck.probe.runner import PaddedBatch, unpadded
 from maskcheck.probe.twins.context import TwinContext
 
-BY_COLUMN = "positions by column"
-"""Variant in which position ids count columns, pads included, as a caller who forgets them would have it."""
+_VARIANTS = {
+    (Side.RIGHT, False): (Variant.RIGHT, Variant.RIGHT),
+    (Side.LEFT, False): (Variant.LEFT, Variant.LEFT),
+    (Side.RIGHT, True): (Variant.RIGHT_BY_COLUMN, Variant.RIGHT_POSITIONS_GIVEN),
+    (Side.LEFT, True): (Variant.LEFT_BY_COLUMN, Variant.LEFT_POSITIONS_GIVEN),
+}
+"""By side and by whether the model takes positions: the variants with positions by column, and with given ones."""
 
 
 def side(context: TwinContext) -> Iterator[Observation]:
@@ -32,7 +37,7 @@ def side(context: TwinContext) -> Iterator[Observation]:
             compared.append((context.judge.compare(reference, context.runner.valid(twin)), call, twin))
         if not context.plan.fixed:
             compared += list(_shorter(context, sides, given))
-        variant = other.value + ("" if not positions else ", positions given" if given else f", {BY_COLUMN}")
+        variant = _VARIANTS[other, bool(positions)][given]
         yield context.observe(TwinKind.SIDE, variant, compared, gating=gating and given)
 
 

@@ -19,6 +19,7 @@ from maskcheck.core.report import (
     Severity,
     Status,
     TwinKind,
+    Variant,
 )
 from tests.unit.report import sample
 
@@ -26,14 +27,22 @@ from tests.unit.report import sample
 def row(
     status: Status, difference: float = 0.0, twin: TwinKind = TwinKind.LENGTH, gating: bool = True, domain: str = "seq"
 ) -> PassportRow:
-    outputs = () if status is Status.UNTESTED else (OutputDifference("y", difference, 1e-6, 1e-5),)
-    return PassportRow(twin, "right", domain, status, gating, None, outputs)
+    outputs = (
+        ()
+        if status is Status.UNTESTED
+        else (OutputDifference(name="y", difference=difference, noise_floor=1e-6, tolerance=1e-5),)
+    )
+    return PassportRow(
+        twin=twin, variant=Variant.RIGHT, domain=domain, status=status, gating=gating, reason=None, outputs=outputs
+    )
 
 
 def model(*rows: PassportRow, findings: tuple[Finding, ...] = (), contract: Contract | None = None) -> ModelReport:
     leaks = any(r.status is Status.LEAKY and r.gating for r in rows)
     outcome = Outcome.LEAKY if leaks else Outcome.CLEAN
-    return ModelReport("m", None, "onnx", outcome, passport=rows, findings=findings, contract=contract)
+    return ModelReport(
+        path="m", sha256=None, format="onnx", outcome=outcome, passport=rows, findings=findings, contract=contract
+    )
 
 
 def finding(rule: str, severity: Severity = Severity.ERROR) -> Finding:

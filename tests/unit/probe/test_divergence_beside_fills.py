@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskcheck.explain.align import Axes, View
 from maskcheck.explain.divergence import Alignment, State, compare
+from maskcheck.probe.align import Axes, View
 
 ALIGNMENT = Alignment(View(False), View(True), {"scores": Axes()}, (5, 8), {}, exact=False)
 

@@ -246,8 +246,8 @@ def test_overrides_beat_inference(kind: K) -> None:
 
 def test_the_other_ends_of_two_padded_tensors_say_nothing() -> None:
     """Masked scores are equal at the pads of any two runs; that must not pass for a reversed, clean tensor."""
-    from maskcheck.explain.align import Axes, View
     from maskcheck.explain.divergence import Alignment, State, compare
+    from maskcheck.probe.align import Axes, View
 
     before = np.array([[1.0, 2.0, 3.0, -1e9, -1e9, -1e9]])
     after = np.array([[1.0, 2.5, 3.0, -1e9, -1e9, -1e9]])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from maskcheck.core.trace import Trace
-from maskcheck.explain.align import Axes, Mode, View, cut, learn
 from maskcheck.explain.divergence import Alignment, State, states
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
+from maskcheck.probe.align import Axes, Mode, View, cut, learn
 from tests.sites import site as a_site
 
 BESIDE = View(True, rows=2, row=1, lengths=(4, 3))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from maskcheck.core.report import Finding, LayerState, ModelReport, Outcome, Report, Severity
+from maskcheck.core.report import Finding, LayerState, ModelReport, Outcome, Reach, Report, Severity
 from maskcheck.ir.operation import Kind
 from maskcheck.report.console import render
 from maskcheck.report.contract_view import render as render_contract
@@ -90,28 +90,38 @@ def named(name: str) -> Report:
     """A report in which everything bears the same name."""
     site = a_site(name, name, Kind.OTHER, (), (), module=name)
     finding = Finding(
-        name,
-        name,
-        Severity.ERROR,
-        site,
-        None,
-        (),
-        name,
-        (name,),
-        1.0,
-        0.0,
-        None,
-        1.0,
-        name,
-        name,
-        name,
-        (site,),
-        (site,),
+        rule=name,
+        name=name,
+        severity=Severity.ERROR,
+        site=site,
+        root_cause=None,
+        twins=(),
+        domain=name,
+        outputs=(name,),
+        difference=1.0,
+        noise_floor=0.0,
+        influence=None,
+        share=1.0,
+        message=name,
+        fix=name,
+        fingerprint=name,
+        related=(site,),
+        interval=(site,),
     )
     info = dataclasses.replace(finding, severity=Severity.INFO)
-    layers = (LayerState(name, "origin"), LayerState(name, name))
-    leaky = ModelReport(name, None, name, Outcome.LEAKY, findings=(finding, info), layers=layers, notes=(name,))
-    return Report((leaky, ModelReport(name, None, name, Outcome.ERROR, name)), "0.1.0")
+    layers = (LayerState(name, Reach.ORIGIN), LayerState(name, Reach.OPAQUE))
+    leaky = ModelReport(
+        path=name,
+        sha256=None,
+        format=name,
+        outcome=Outcome.LEAKY,
+        findings=(finding, info),
+        layers=layers,
+        notes=(name,),
+    )
+    return Report(
+        (leaky, ModelReport(path=name, sha256=None, format=name, outcome=Outcome.ERROR, reason=name)), "0.1.0"
+    )
 
 
 @settings(max_examples=80, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from maskcheck.core.report import LayerState
+from maskcheck.core.report import LayerState, Reach
 from maskcheck.report import console, html
 from maskcheck.report.drawings import fitted, overlaid, strip
 from maskcheck.report.layer_tree import branches
@@ -16,11 +16,11 @@ from tests.unit.report import sample
 PLAIN = Rendering(width=100)
 EDGE = (0.0,) * 8 + (1e-3, 2.0)
 MODEL = (
-    LayerState("embed", "clean", (0.0,) * 10),
-    LayerState("blocks.0.attention", "clean", (0.0,) * 10),
-    LayerState("blocks.0.conv", "origin", EDGE),
-    LayerState("blocks.1.attention", "dirty", (0.2,) * 10),
-    LayerState("head", "dirty", (0.5,)),
+    LayerState("embed", Reach.CLEAN, (0.0,) * 10),
+    LayerState("blocks.0.attention", Reach.CLEAN, (0.0,) * 10),
+    LayerState("blocks.0.conv", Reach.ORIGIN, EDGE),
+    LayerState("blocks.1.attention", Reach.DIRTY, (0.2,) * 10),
+    LayerState("head", Reach.DIRTY, (0.5,)),
 )
 
 
@@ -48,7 +48,7 @@ def test_modules_unfold_where_more_is_asked_for() -> None:
 
 
 def test_a_deep_model_with_an_origin_in_each_layer_stays_short() -> None:
-    layers = tuple(LayerState(f"blocks.{i}.conv", "origin", EDGE) for i in range(48))
+    layers = tuple(LayerState(f"blocks.{i}.conv", Reach.ORIGIN, EDGE) for i in range(48))
     lines = layer_lines(layers, 90)
     assert len(lines) <= MOST_LINES + 4
     assert any("and 34 more" in str(line) for line in lines)
@@ -56,7 +56,7 @@ def test_a_deep_model_with_an_origin_in_each_layer_stays_short() -> None:
 
 def test_without_measured_positions_the_strip_of_names_is_left() -> None:
     assert len(layer_lines(tuple(dataclasses.replace(x, positions=()) for x in MODEL), 90)) == 2
-    assert len(layer_lines((LayerState("a", "clean", (0.0,)), LayerState("b", "clean", (0.0,))), 90)) == 2
+    assert len(layer_lines((LayerState("a", Reach.CLEAN, (0.0,)), LayerState("b", Reach.CLEAN, (0.0,))), 90)) == 2
 
 
 def test_the_last_position_of_a_long_sequence_is_not_cut_off() -> None:
@@ -68,7 +68,7 @@ def test_the_last_position_of_a_long_sequence_is_not_cut_off() -> None:
 
 
 def test_only_the_first_modules_that_padding_enters_are_open_on_the_page() -> None:
-    layers = tuple(LayerState(f"blocks.{i}.{part}", "origin", EDGE) for i in range(6) for part in ("conv", "pool"))
+    layers = tuple(LayerState(f"blocks.{i}.{part}", Reach.ORIGIN, EDGE) for i in range(6) for part in ("conv", "pool"))
     assert [branch.open for branch in branches(layers)] == [True, True, False, False, False, False]
     model = dataclasses.replace(sample.REPORT.models[0], layers=layers)
     page = html.render(dataclasses.replace(sample.REPORT, models=(model,)), PLAIN)

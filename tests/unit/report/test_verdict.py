@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from maskcheck.core.report import ModelReport, Outcome, OutputDifference, PassportRow, Report, Status, TwinKind
+from maskcheck.core.report import ModelReport, Outcome, OutputDifference, PassportRow, Report, Status, TwinKind, Variant
 from maskcheck.report.passport_view import entries
 from maskcheck.report.verdict import sentence, summary
 
@@ -15,11 +15,18 @@ def row(twin: TwinKind, status: Status = Status.LEAKY, gating: bool = True, **ou
     outputs = (
         OutputDifference(**{"name": "logits", "difference": 0.82, "noise_floor": 0.0, "tolerance": 0.0, **output}),
     )  # type: ignore[arg-type]
-    return PassportRow(twin, "", "seq", status, gating, outputs=outputs if status is not Status.UNTESTED else ())
+    return PassportRow(
+        twin=twin,
+        variant=Variant.REPEATED,
+        domain="seq",
+        status=status,
+        gating=gating,
+        outputs=outputs if status is not Status.UNTESTED else (),
+    )
 
 
 def model(outcome: Outcome, *rows: PassportRow, reason: str | None = None) -> ModelReport:
-    return ModelReport("m.onnx", None, "onnx", outcome, reason, passport=rows)
+    return ModelReport(path="m.onnx", sha256=None, format="onnx", outcome=outcome, reason=reason, passport=rows)
 
 
 @pytest.mark.parametrize(

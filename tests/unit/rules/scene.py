@@ -20,7 +20,7 @@ from maskcheck.core.contract import (
 )
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import StaticFact
-from maskcheck.core.report import AttentionMap, TwinKind
+from maskcheck.core.report import AttentionMap, MaskAxis, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.keras import operations as keras_operations
@@ -163,7 +163,9 @@ def evidence(
         spread=spread,
         upstream=up,
         downstream=down,
-        attention=None if mass is None else AttentionMap(site, len(mass), mass, axis),
+        attention=None
+        if mass is None
+        else AttentionMap(site=site, heads=len(mass), pad_mass=mass, axis=MaskAxis(axis)),
         static=static,
         conflicts=conflicts,
         dead_positions=dead,

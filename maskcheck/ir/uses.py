@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maskcheck.ir.constants import NOTHING_KNOWN, Constants
 from maskcheck.ir.dependence import reads_size_only
@@ -48,14 +48,15 @@ class _Walk:
     _views: dict[str, View] = field(default_factory=dict)
     _marks: dict[str, Mark] = field(default_factory=dict)
     _found: dict[InputUse, tuple[Site, str]] = field(default_factory=dict)
+    _hiding: set[str] = field(default_factory=set)
 
     def uses(self) -> Iterator[InputUse]:
-        """All uses; rows kept for padding come last, for they depend on how else the input is used."""
+        """All uses. Rows kept for padding come last: they depend, as masking does, on how else the input is used."""
         self._views[self.name] = View(rank=self.rank)
         for site in self.graph.sites:
             if not reads_size_only(site.operation) and site.operation is not Operation.CONSTANT:
                 self._pass(site)
-        yield from self._found
+        yield from self._maskings()
         yield from dict.fromkeys(self._paddings())
 
     def _pass(self, site: Site) -> None:
@@ -84,6 +85,7 @@ class _Walk:
     def _meaning(self, site: Site, key: str, mark: Mark | None) -> Meaning:
         meaning = meaning_of(site, key, self._views[key], self.constants)
         if mark is not None and meaning[0] is UseKind.OTHER and hides_steps(site, mark):
+            self._hiding.add(site.name)
             return UseKind.MASKING, mark.value
         return meaning
 
@@ -92,6 +94,13 @@ class _Walk:
         self._found.setdefault(self._use(site, kind, value), (site, key))
         if kind is UseKind.COMPARE and value is not None and (mark := mark_of(site.operation, value)) is not None:
             self._marks.update(dict.fromkeys(site.outputs, mark))
+
+    def _maskings(self) -> Iterator[InputUse]:
+        """The uses that were found. Where the input is computed with elsewhere, it does not enter where it is hidden."""
+        elsewhere = any(use.kind is UseKind.OTHER for use in self._found)
+        for use in self._found:
+            hidden = use.kind is UseKind.MASKING and use.site in self._hiding
+            yield replace(use, kind=UseKind.OTHER, value=None) if hidden and elsewhere else use
 
     def _paddings(self) -> Iterator[InputUse]:
         compared = any(use.kind is UseKind.COMPARE for use in self._found)

@@ -320,6 +320,12 @@ class TestMasking:
         sites = self.DIFFER, site(Op.WHERE, "differ x h", "y")
         assert told(*sites) == [("compare", 5), ("other", None)]
 
+    def test_of_an_input_that_is_computed_with_elsewhere(self) -> None:
+        """As a mean over the steps that are not all zeros, which is taken from all of them."""
+        hide, elsewhere = site(Op.MULTIPLY, "x real", "y"), site(Op.SUBTRACT, "x y", "z")
+        found = told(self.DIFFER, self.STEPS, self.REAL, hide, elsewhere, rank=3)
+        assert found == [("compare", 5), ("other", None), ("other", None)]
+
     def test_by_a_mask_of_another_input(self) -> None:
         other = site(Op.NOT_EQUAL, "z", "differ", Compare(value=5, operand="z"))
         assert told(other, self.STEPS, self.REAL, site(Op.MULTIPLY, "x real", "y"), rank=3) == [("other", None)]

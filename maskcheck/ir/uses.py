@@ -96,7 +96,7 @@ class _Walk:
             self._marks.update(dict.fromkeys(site.outputs, mark))
 
     def _maskings(self) -> Iterator[InputUse]:
-        """The uses that were found. Where the input is computed with elsewhere, it does not enter where it is hidden."""
+        """The uses found. An input that is computed with elsewhere as well does not enter where it is hidden."""
         elsewhere = any(use.kind is UseKind.OTHER for use in self._found)
         for use in self._found:
             hidden = use.kind is UseKind.MASKING and use.site in self._hiding

@@ -221,6 +221,7 @@ class Operation(StrEnum):
     RANDOM = "random", Kind.RANDOM
     SHAPE = "shape", Kind.SHAPE
     CONSTANT = "constant", Kind.OTHER
+    CONSTANT_LIKE = "constant-like", Kind.OTHER  # as large as a tensor of which it reads nothing but the size
     RANGE = "range", Kind.OTHER
     SUBGRAPH = "subgraph", Kind.SUBGRAPH
     OTHER = "other", Kind.OTHER

@@ -21,12 +21,14 @@ Axes = tuple[int, ...]
 class Reduce:
     """A reduction, or a normalisation over whole axes. ``axes``: ``()`` for none, ``None`` where not known.
 
-    ``spatial`` says that all axes behind the second are reduced, however many there are.
+    ``spatial`` says that all axes behind the second are reduced, however many there are. ``mask`` is the key of a mask
+    that was handed to a layer by hand.
     """
 
     axes: Axes | None = None
     keeps_axes: bool = False
     spatial: bool = False
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +36,26 @@ class Along:
     """What works along one axis: concatenation, gathering, splitting, cumulative sums, sorting, flipping.
 
     ``reverse``: from the last position to the first. ``count``: how many positions are kept, of ``TOP_K``. ``lengths``
-    is the key of the numbers of real steps, of ``REVERSE_SEQUENCE``.
+    is the key of the numbers of real steps, of ``REVERSE_SEQUENCE``. ``sizes``: how long each part is, of ``SPLIT``.
     """
 
     axis: int | None = None
     reverse: bool = False
     count: int | None = None
     lengths: str | None = None
+    sizes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Softmax:
-    """``flattens``: everything from ``axis`` on is normalised together, as ONNX did before opset 13."""
+    """``flattens``: everything from ``axis`` on is normalised together, as ONNX did before opset 13.
+
+    ``mask`` is the key of a mask that was handed to a layer by hand.
+    """
 
     axis: int | None = -1
     flattens: bool = False
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,10 +144,12 @@ class Recurrence:
 class Fill:
     """Constants among the operands of a selection (but not its condition), an addition, a product, a power.
 
-    ``values`` are the numbers that constant operands hold everywhere, in the order of the operands.
+    ``values`` are the numbers that constant operands hold everywhere, in the order of the operands. ``swapped`` says
+    that the only constant stands on the left (``1 - mask``).
     """
 
     values: tuple[float, ...] = ()
+    swapped: bool = False
 
     @property
     def value(self) -> float | None:
@@ -235,6 +244,17 @@ class Equation:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What is known of operators inside a loop, a branch or a call, which are not shown one by one.
+
+    ``sized_by_data``: content decides how large the result is. ``random``: random numbers are drawn inside.
+    """
+
+    sized_by_data: bool = False
+    random: bool = False
+
+
 Settings = (
     Reduce
     | Along
@@ -253,6 +273,7 @@ Settings = (
     | StepwiseLayer
     | MaskValue
     | Equation
+    | Body
 )
 """What a site may hold beside its operation; ``FAMILIES`` says which family goes with which operation."""
 
@@ -279,6 +300,7 @@ FAMILIES: Mapping[type, frozenset[Op]] = {
     StepwiseLayer: frozenset(Op),
     MaskValue: frozenset({Op.MASKING}),
     Equation: frozenset({Op.EINSUM}),
+    Body: frozenset({Op.LOOP, Op.SUBGRAPH}),
 }
 
 

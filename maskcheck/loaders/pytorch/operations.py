@@ -178,7 +178,7 @@ SIZED_LIKE = frozenset(
         *("new_empty_strided", "fill", "zero"),
     }
 )
-"""Operators that read no values of the tensor they are given, only its size."""
+"""Operators that read no values of the tensor they are sized like, only its size."""
 
 ONE_NUMBER = frozenset(
     {

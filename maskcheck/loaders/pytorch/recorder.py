@@ -385,7 +385,8 @@ def _level(step: Step) -> Level:
     if step.operation.kind is Kind.RANDOM:
         return Level.DATA
     if step.call.name in SIZED_LIKE or not step.reads:
-        return Level.SHAPE
+        value = step.call.tensor("value")  # what is filled in may be a tensor
+        return Level.SHAPE if value is None else max(Level.SHAPE, step.call.level_of(value))
     return max(known.level for known in step.reads)
 
 

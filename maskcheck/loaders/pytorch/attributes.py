@@ -33,7 +33,7 @@ def attributes(call: Call, operation: Operation) -> dict[str, Any]:
     found = _plain(call.name, call.given)
     if operation in COMPARISONS:
         found["compares"] = True
-    if operation is Operation.EMBEDDING:
+    if operation.kind is Kind.EMBEDDING:
         found["rows"] = call.shape("weight", "self")[0]
     if operation.kind is Kind.ATTENTION:
         found |= _attention(call.given)
@@ -57,11 +57,8 @@ def _plain(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if name == "select" and isinstance(given.get("index"), int):
         found["indices"] = given["index"]
     weight = given.get("weight")
-    if isinstance(weight, torch.Tensor):
-        if name == "embedding":
-            found["rows"] = int(weight.shape[0])
-        elif name.startswith("conv") and "kernel_shape" not in found:
-            found["kernel_shape"] = list(weight.shape[2:])
+    if isinstance(weight, torch.Tensor) and name.startswith("conv") and "kernel_shape" not in found:
+        found["kernel_shape"] = list(weight.shape[2:])
     if name in ("mean", "sum", "amax", "max", "prod", "var", "std") and not {"axis", "axes"} & set(found):
         source = given.get("self")
         found["axes"] = list(range(source.ndim)) if isinstance(source, torch.Tensor) else []

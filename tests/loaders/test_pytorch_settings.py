@@ -394,6 +394,15 @@ def test_a_fill_with_data_depends_on_data() -> None:
     assert only(trace, Op.MULTIPLY).outputs[0] not in trace.shape_only
 
 
+def test_operators_of_other_libraries_have_no_settings() -> None:
+    @torch.library.custom_op("maskcheck_tests::topk", mutates_args=())
+    def picked(x: Tensor, share: float) -> Tensor:
+        return x[:, : int(share * x.shape[1])].clone()
+
+    site = only(live(lambda x: picked(x, 0.5), frames()), Op.TOP_K)
+    assert site.settings is None
+
+
 @pytest.mark.parametrize("rows_first", (True, False))
 def test_packing_knows_its_lengths(rows_first: bool) -> None:
     x = frames() if rows_first else frames().transpose(0, 1)

@@ -34,7 +34,7 @@ def attributes(call: Call, operation: Operation) -> dict[str, Any]:
     if operation in COMPARISONS:
         found["compares"] = True
     if operation.kind is Kind.EMBEDDING:
-        found["rows"] = call.shape("weight", "self")[0]
+        found["rows"] = next(iter(call.shape("weight", "self")), None)
     if operation.kind is Kind.ATTENTION:
         found |= _attention(call.given)
     return found | _recurrent(call) if call.name in RECURRENT else found

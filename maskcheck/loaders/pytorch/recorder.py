@@ -168,12 +168,13 @@ class Recorder:
         if self._silent:
             return func(*args, **kwargs)
         with torch._C.DisableTorchFunction():
+            library, _, _ = func._schema.name.partition("::")
             name = base_name(func._schema.name)
             changed = mutated(func, args, kwargs)
             overwritten = {id(t) for t in changed} if name in _OVERWRITES else set()
             # A tensor made from Python numbers is no more than those: sizes and constants.
             read = [] if name in LITERALS else [t for t in tensors((args, kwargs)) if id(t) not in overwritten]
-            step = self._step(name, arguments(func, args, kwargs), read)
+            step = self._step(name, arguments(func, args, kwargs), read, library)
             for tensor in changed:
                 self._detach(tensor)
             made = self._made(step, func(*args, **kwargs), changed)
@@ -188,11 +189,11 @@ class Recorder:
             self._weigh(step)
             return made
 
-    def _step(self, name: str, given: Mapping[str, Any], read: Sequence[Any]) -> Step:
+    def _step(self, name: str, given: Mapping[str, Any], read: Sequence[Any], library: str = "aten") -> Step:
         """What a call is about to do, told before it runs: it may change what it reads."""
         reads = [self._known(tensor) for tensor in read]
         known = dict(zip(map(id, read), reads, strict=True))
-        call = Call(name=name, given=given, known=known, uniform=self._uniform, written=self._written)
+        call = Call(name=name, given=given, library=library, known=known, uniform=self._uniform, written=self._written)
         operation = called_operation(call)
         return Step(call, operation, settings_of(call, operation), reads)
 

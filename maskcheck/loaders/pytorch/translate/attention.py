@@ -14,6 +14,6 @@ def attention(call: Call) -> Attention:
     return Attention(
         mask=call.key(*_MASKS),
         bias=call.key(*_BIASES),
-        mask_rank=len(call.shape(*_MASKS, *_BIASES)) if call.tensor(*_MASKS, *_BIASES) is not None else None,
+        mask_rank=call.rank(*_MASKS, *_BIASES) if call.tensor(*_MASKS, *_BIASES) is not None else None,
         causal=bool(call.given.get("is_causal")),
     )

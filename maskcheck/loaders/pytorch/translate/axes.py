@@ -8,7 +8,7 @@ from maskcheck.loaders.pytorch.translate.call import Call
 
 def reduction(call: Call) -> Reduce:
     """``dim`` is a number or a list; without it, or where it is empty, all axes are reduced."""
-    axes = _given(call) or tuple(range(len(call.shape("self", "input"))))
+    axes = _given(call) or tuple(range(call.rank("self", "input")))
     return Reduce(axes=axes, keeps_axes=bool(call.given.get("keepdim")))
 
 
@@ -16,7 +16,7 @@ def adaptive_pooling(call: Call) -> Reduce:
     """Pooling to ``output_size`` positions per axis. To one each, of (batch, features, ...), all positions go into it;
     to more, no axis is reduced as a whole.
     """
-    sizes, rank = call.given["output_size"], len(call.shape("self"))
+    sizes, rank = call.given["output_size"], call.rank("self")
     if any(size != 1 for size in sizes):
         return Reduce(axes=None, keeps_axes=True)
     if rank == len(sizes) + 2:
@@ -37,9 +37,10 @@ def positions(call: Call) -> Reduce:
 def batch_norm(call: Call) -> Reduce:
     """Batch normalisation of (batch, features, ...): over all but the features, or with the statistics it was given."""
     given = call.given
-    measured = given.get("training", call.name == "batch_norm_with_update") or given.get("running_mean") is None
-    rank = len(call.shape("input"))
-    return Reduce(axes=tuple(axis for axis in range(rank) if axis != 1) if measured else ())
+    measured = (
+        given.get("training", call.name == "batch_norm_with_update") or call.tensor("running_mean", "mean") is None
+    )
+    return Reduce(axes=tuple(axis for axis in range(call.rank("input")) if axis != 1) if measured else ())
 
 
 def listed(call: Call) -> Reduce | None:

@@ -9,6 +9,7 @@ from typing import Any
 from maskcheck.loaders.pytorch.identity import Known, Level
 from maskcheck.loaders.pytorch.schema import is_tensor
 
+_LIBRARIES = frozenset({"aten", "quantized", "quantized_decomposed"})
 _LISTED = 16
 """Entries up to which a constant list of positions is read."""
 
@@ -18,14 +19,20 @@ class Call:
     """A call of operator ``name`` (its base name) with the arguments ``given``, by the schema's names.
 
     ``known`` tells what goes by which key, by the identity of the tensor. Tensors whose keys are in ``uniform`` hold
-    one number everywhere; those whose keys are in ``written`` were written down as numbers in the program.
+    one number everywhere; those whose keys are in ``written`` were written down as numbers in the program. ``library``
+    is where the operator comes from: only torch's own have the arguments one knows.
     """
 
     name: str
     given: Mapping[str, Any]
+    library: str = "aten"
     known: Mapping[int, Known] = field(default_factory=dict)
     uniform: Collection[str] = ()
     written: Collection[str] = ()
+
+    @property
+    def torchs_own(self) -> bool:
+        return self.library in _LIBRARIES
 
     def tensor(self, *names: str) -> Any:
         """The first of the named arguments that is a tensor, else ``None``."""
@@ -35,6 +42,11 @@ class Call:
         """Sizes of the first of the named arguments that is a tensor; ``()`` where none is."""
         found = self.tensor(*names)
         return () if found is None else tuple(found.shape)
+
+    def rank(self, *names: str) -> int:
+        """Number of axes, which nested tensors have as well; 0 where none of the arguments is a tensor."""
+        found = self.tensor(*names)
+        return 0 if found is None else int(found.ndim)
 
     def key(self, *names: str) -> str | None:
         """Key of the first of the named arguments that is a tensor."""

@@ -16,7 +16,7 @@ _MKLDNN_RECURRENCES = {2: Op.LSTM, 3: Op.GRU}
 
 def called_operation(call: Call) -> Op:
     """What ``call`` does."""
-    refine = _REFINED.get(call.name)
+    refine = _REFINED.get(call.name) if call.torchs_own else None
     return (refine(call) if refine else None) or operation_of(call.name)
 
 

@@ -17,7 +17,7 @@ Maker = Callable[[Call], Settings | None]
 def settings_of(call: Call, operation: Op) -> Settings | None:
     """Settings of ``call``, which does ``operation``; ``None`` where the operation has none, or the call tells none."""
     make = _BY_NAME.get(call.name) or _BY_OPERATION.get(operation)
-    return None if make is None else make(call)
+    return make(call) if make is not None and call.torchs_own else None
 
 
 def _nothing(call: Call) -> None:

@@ -34,7 +34,7 @@ def unfolding(call: Call) -> Window:
 def padding(call: Call) -> Pad:
     """Amounts come in pairs (before, after), from the last axis to the first."""
     amounts = call.given["pad"] if "pad" in call.given else call.given["padding"]
-    untouched = (0,) * (len(call.shape("self")) - len(amounts) // 2)
+    untouched = (0,) * (call.rank("self") - len(amounts) // 2)
     copies = "pad" not in call.given
     return Pad(
         before=(*untouched, *reversed(amounts[0::2])),

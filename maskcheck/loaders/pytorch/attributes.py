@@ -1,9 +1,14 @@
-"""Settings of an ATen call under the names the rest of the program knows."""
+"""Attributes of an ATen call: what its settings tell, under the names of before. Goes when nobody reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from maskcheck.ir.operation import COMPARISONS, Kind, Operation
+from maskcheck.loaders.pytorch.composite_ops import RECURRENT
+from maskcheck.loaders.pytorch.translate import Call
+from maskcheck.loaders.pytorch.translate.recurrences import recurrence
 
 _NAMES = {
     "keepdim": "keepdims",
@@ -23,24 +28,19 @@ _SCALARS = frozenset({"other", "value", "exponent", "self"})
 _SHOWN = 16
 
 
-def arguments(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The call's arguments by the schema's names, defaults included."""
-    schema = getattr(func, "_schema", None)
-    if schema is None:
-        return dict(kwargs)
-    found: dict[str, Any] = {}
-    for i, argument in enumerate(schema.arguments):
-        if i < len(args):
-            found[argument.name] = args[i]
-        elif argument.name in kwargs:
-            found[argument.name] = kwargs[argument.name]
-        elif argument.has_default_value():
-            found[argument.name] = argument.default_value
-    return found
+def attributes(call: Call, operation: Operation) -> dict[str, Any]:
+    """Attributes of a call: numbers, lists of numbers, switches."""
+    found = _plain(call.name, call.given)
+    if operation in COMPARISONS:
+        found["compares"] = True
+    if operation.kind is Kind.EMBEDDING:
+        found["rows"] = next(iter(call.shape("weight", "self")), None)
+    if operation.kind is Kind.ATTENTION:
+        found |= _attention(call.given)
+    return found | _recurrent(call) if call.name in RECURRENT else found
 
 
-def settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of operator ``name`` called with ``given``: numbers, lists of numbers, switches."""
+def _plain(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
     found: dict[str, Any] = {}
@@ -57,11 +57,8 @@ def settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if name == "select" and isinstance(given.get("index"), int):
         found["indices"] = given["index"]
     weight = given.get("weight")
-    if isinstance(weight, torch.Tensor):
-        if name == "embedding":
-            found["rows"] = int(weight.shape[0])
-        elif name.startswith("conv") and "kernel_shape" not in found:
-            found["kernel_shape"] = list(weight.shape[2:])
+    if isinstance(weight, torch.Tensor) and name.startswith("conv") and "kernel_shape" not in found:
+        found["kernel_shape"] = list(weight.shape[2:])
     if name in ("mean", "sum", "amax", "max", "prod", "var", "std") and not {"axis", "axes"} & set(found):
         source = given.get("self")
         found["axes"] = list(range(source.ndim)) if isinstance(source, torch.Tensor) else []
@@ -76,16 +73,17 @@ def _axes(value: Any) -> dict[str, Any]:
     return {"axes": list(value)} if isinstance(value, list | tuple) and value else {}
 
 
-def mutated(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """Tensors that the call changes in place, as its schema says."""
-    import torch
+def _attention(given: Mapping[str, Any]) -> dict[str, Any]:
+    mask = given.get("attn_mask", given.get("attn_bias"))
+    return {
+        "has_mask": mask is not None,
+        "mask_rank": None if mask is None else int(mask.ndim),
+        "is_causal": bool(given.get("is_causal")),
+        "unidirectional": bool(given.get("is_causal")),
+    }
 
-    found: list[Any] = []
-    for i, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is None or not argument.alias_info.is_write:
-            continue
-        value = args[i] if i < len(args) else kwargs.get(argument.name)
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(item, torch.Tensor):
-                found.append(item)
-    return found
+
+def _recurrent(call: Call) -> dict[str, Any]:
+    told = recurrence(call)
+    found: dict[str, Any] = {"direction": told.direction.value, "has_sequence_lens": told.packed}
+    return found if told.time_first_rows is None else found | {"time_first_rows": told.time_first_rows}

@@ -16,6 +16,11 @@ UNITS = RECURRENT | {ATTENTION, "matmul", "rmatmul", "linear", "einsum", "instan
 """Names of the functions recorded whole."""
 
 _SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+_SETTINGS = ("has_biases", "num_layers", "dropout", "train", "bidirectional")
+_RECURRENT = ("input", "hx", "params", *_SETTINGS, "batch_first")
+_RECURRENT_PACKED = ("data", "batch_sizes", "hx", "params", *_SETTINGS)
+_USES_OWN_STATISTICS = 5
+"""Place of ``use_input_stats`` among the arguments of ``instance_norm``, torch's own and that of its library."""
 
 
 def unit_name(func: Any) -> str | None:
@@ -28,34 +33,23 @@ def unit_name(func: Any) -> str | None:
 
 def unit_arguments(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What the unit was called with, by name where names matter."""
-    if name == ATTENTION:
-        return dict(zip(_SDPA, args, strict=False)) | dict(kwargs)
+    names = _names(name, args)
+    return dict(zip(names, args, strict=False)) | {k: v for k, v in kwargs.items() if k in names}
+
+
+def _names(name: str, args: Sequence[Any]) -> tuple[str, ...]:
+    """Names of the arguments, in order; ``()`` for units that are told by their name alone."""
     if name in RECURRENT:
-        return _recurrent(args)
-    if name == "einsum" and args and isinstance(args[0], str):
-        return {"equation": args[0]}
-    return {}
+        packed = len(args) > 3 and isinstance(args[3], list | tuple) and not isinstance(args[2], list)
+        return _RECURRENT_PACKED if packed else _RECURRENT
+    return _NAMES.get(name, ())
 
 
-def _recurrent(args: Sequence[Any]) -> dict[str, Any]:
-    """Settings of a call with ``(input, hx, weights, ...)`` or, packed, ``(data, batch_sizes, hx, weights, ...)``."""
-    packed = len(args) > 3 and isinstance(args[3], list | tuple) and not isinstance(args[2], list)
-    both = bool(args[8] if packed else args[7]) if len(args) > 8 else False
-    found: dict[str, Any] = {"direction": "bidirectional" if both else "forward", "has_sequence_lens": packed}
-    if not packed and len(args) > 8 and not args[8] and args[0].ndim == 3:
-        found["time_first_rows"] = int(args[0].shape[1])
-    return found
-
-
-def attention_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of a fused attention call."""
-    mask = given.get("attn_mask", given.get("attn_bias"))
-    return {
-        "has_mask": mask is not None,
-        "mask_rank": None if mask is None else int(mask.ndim),
-        "is_causal": bool(given.get("is_causal")),
-        "unidirectional": bool(given.get("is_causal")),
-    }
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    ATTENTION: (*_SDPA, "scale", "enable_gqa"),
+    "einsum": ("equation",),
+    "instance_norm": (*(f"operand{i}" for i in range(_USES_OWN_STATISTICS)), "use_input_stats"),
+}
 
 
 def attention_weights(given: Mapping[str, Any]) -> Array | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from maskcheck.ir.operation import Operation as Op
 
 _BY_OPERATION: dict[Op, str] = {
@@ -116,7 +118,7 @@ _BY_OPERATION: dict[Op, str] = {
     Op.LOOP: "associative_scan scan",
     Op.FOURIER_TRANSFORM: "fft_r2c fft_c2c fft_c2r stft istft fft_fft fft_rfft",
     Op.EMBEDDING: "embedding",
-    Op.EMBEDDING_BAG: "embedding_bag",
+    Op.EMBEDDING_BAG: "embedding_bag embedding_bag_forward_only",
     Op.GATHER: "index gather index_select take take_along_dim",
     Op.SELECT: "select",
     Op.SLICE: "slice narrow diagonal",
@@ -145,7 +147,10 @@ _BY_OPERATION: dict[Op, str] = {
         nested_to_padded_tensor""",
     Op.DYNAMIC_QUANTIZE: "quantize_per_tensor_dynamic choose_qparams",
     Op.DYNAMIC_LINEAR: "quantized_linear_dynamic linear_dynamic",
-    Op.QUANTIZE: "quantize_per_tensor quantize_per_channel fake_quantize_per_tensor_affine",
+    Op.QUANTIZE: """
+        quantize_per_tensor quantize_per_channel fake_quantize_per_tensor_affine
+        fake_quantize_per_tensor_affine_cachemask fake_quantize_per_channel_affine
+        fake_quantize_per_channel_affine_cachemask""",
     Op.TOP_K: "topk kthvalue",
     Op.SORT: "sort argsort msort",
     Op.NON_ZERO: "nonzero nonzero_static",
@@ -173,17 +178,27 @@ SIZED_LIKE = frozenset(
         *("new_empty_strided", "fill", "zero"),
     }
 )
-"""Operators that read no values of the tensor they are given, only its size."""
+"""Operators that read no values of the tensor they are sized like, only its size."""
+
+ONE_NUMBER = frozenset(
+    {
+        *("zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"),
+        *("scalar_tensor", "fill", "zero"),
+    }
+)
+"""Operators whose result holds one number everywhere."""
+
+LITERALS = frozenset({"lift_fresh", "lift"})
+"""Operators that hand on a tensor made from Python numbers."""
 
 
+@lru_cache(4096)
 def base_name(operator: str) -> str:
     """``aten::_softmax`` as ``softmax``, ``aten::add_`` as ``add``, ``aten::native_layer_norm`` as ``layer_norm``."""
     name = operator.rpartition("::")[2].partition(".")[0].strip("_")
     return name.removeprefix("native_").removeprefix("unsafe_")
 
 
-def operation_of(name: str, *, along: bool = True) -> Op:
-    """Translate an operator by its base name. ``along`` is false for ``max`` and ``min`` of two tensors."""
-    if not along and name in ("max", "min"):
-        return Op.MAXIMUM if name == "max" else Op.MINIMUM
+def operation_of(name: str) -> Op:
+    """Translate an operator by its base name."""
     return _OPERATIONS.get(name, Op.OTHER)

@@ -18,20 +18,17 @@ from maskcheck.core.model import Array
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Settings
 from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.pytorch.arrays import like, to_numpy
-from maskcheck.loaders.pytorch.attributes import arguments, mutated, settings
-from maskcheck.loaders.pytorch.composite_ops import (
-    ATTENTION,
-    attention_settings,
-    attention_weights,
-    unit_arguments,
-    unit_name,
-)
+from maskcheck.loaders.pytorch.attributes import attributes
+from maskcheck.loaders.pytorch.composite_ops import attention_weights, unit_arguments, unit_name
 from maskcheck.loaders.pytorch.frames import source_line
 from maskcheck.loaders.pytorch.identity import Identities, Known, Level, geometry, storage_id
 from maskcheck.loaders.pytorch.modules import ModuleStack
-from maskcheck.loaders.pytorch.operations import SIZED_LIKE, base_name, operation_of
+from maskcheck.loaders.pytorch.operations import LITERALS, ONE_NUMBER, SIZED_LIKE, base_name, operation_of
+from maskcheck.loaders.pytorch.schema import arguments, is_tensor, mutated, tensors
+from maskcheck.loaders.pytorch.translate import Call, called_operation, settings_of
 
 _FIRST_OUTPUT = (Kind.NORMALIZATION, Kind.ATTENTION)
 """Kinds whose further outputs are statistics that only training reads."""
@@ -39,7 +36,8 @@ _FIRST_OUTPUT = (Kind.NORMALIZATION, Kind.ATTENTION)
 _OVERWRITES = frozenset({"copy", "fill", "zero", "uniform", "normal", "exponential", "bernoulli"})
 """In-place operators that read nothing of what they change."""
 
-_COMPARES = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_KEEPS_UNIFORM = (Kind.ELEMENTWISE, Kind.LAYOUT)
+"""Kinds whose result holds one number everywhere if every operand does."""
 
 
 @dataclass(slots=True)
@@ -69,6 +67,16 @@ class Place:
     source: SourceLine | None
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call in the words of all frameworks, and what it reads, in order."""
+
+    call: Call
+    operation: Operation
+    settings: Settings | None
+    reads: Sequence[Known]
+
+
 @dataclass(slots=True)
 class Recorder:
     """One recording. ``constants`` names weights by the identity of their memory; ``record`` is ``Model.trace``'s."""
@@ -87,6 +95,8 @@ class Recorder:
     _identities: Identities = field(default_factory=Identities)
     _counts: Counter[str] = field(default_factory=Counter)
     _shared: dict[int, list[str]] = field(default_factory=dict)
+    _uniform: set[str] = field(default_factory=set)
+    _written: set[str] = field(default_factory=set)
     _silent: int = 0
 
     # ------------------------------------------------------------------ the recording as a whole
@@ -158,67 +168,51 @@ class Recorder:
         if self._silent:
             return func(*args, **kwargs)
         with torch._C.DisableTorchFunction():
+            library, _, _ = func._schema.name.partition("::")
             name = base_name(func._schema.name)
-            given = arguments(func, args, kwargs)
             changed = mutated(func, args, kwargs)
-            skipped = {id(t) for t in changed} if name in _OVERWRITES else set()
+            overwritten = {id(t) for t in changed} if name in _OVERWRITES else set()
             # A tensor made from Python numbers is no more than those: sizes and constants.
-            made_here = name in ("lift_fresh", "lift")
-            reads = [] if made_here else [self._known(t) for t in _tensors((args, kwargs)) if id(t) not in skipped]
+            read = [] if name in LITERALS else [t for t in tensors((args, kwargs)) if id(t) not in overwritten]
+            step = self._step(name, arguments(func, args, kwargs), read, library)
             for tensor in changed:
                 self._detach(tensor)
-            result = func(*args, **kwargs)
-            operation = _operation(name, given, reads)
-            attributes = settings(name, given)
-            if operation.kind is Kind.ATTENTION:
-                attributes |= attention_settings(given)
-            if operation.kind is Kind.EMBEDDING and "rows" not in attributes:
-                table = given["weight"] if "weight" in given else given["self"]
-                attributes["rows"] = int(table.shape[0])
-            made = self._made(name, operation, reads, given, attributes, result, changed)
-            if operation.kind is Kind.ATTENTION:
-                self._weigh(self.sites[-1].name if self.sites else "", given)
+            made = self._made(step, func(*args, **kwargs), changed)
+            self._weigh(step)
             return made
 
     def unit(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run and record one call as a whole."""
         with self._silence():
-            given = unit_arguments(name, args, kwargs)
-            reads = [self._known(t) for t in _tensors((args, kwargs))]
-            result = func(*args, **kwargs)
-            attributes = settings(name, given)
-            if name == ATTENTION:
-                attributes |= attention_settings(given)
-            made = self._made(name, operation_of(name), reads, given, attributes, result, [])
-            if name == ATTENTION:
-                self._weigh(self.sites[-1].name if self.sites else "", given)
+            step = self._step(name, unit_arguments(name, args, kwargs), list(tensors((args, kwargs))))
+            made = self._made(step, func(*args, **kwargs), [])
+            self._weigh(step)
             return made
 
-    def _made(
-        self,
-        name: str,
-        operation: Operation,
-        reads: Sequence[Known],
-        given: Mapping[str, Any],
-        attributes: dict[str, Any],
-        result: Any,
-        changed: Sequence[Any],
-    ) -> Any:
+    def _step(self, name: str, given: Mapping[str, Any], read: Sequence[Any], library: str = "aten") -> Step:
+        """What a call is about to do, told before it runs: it may change what it reads."""
+        reads = [self._known(tensor) for tensor in read]
+        known = dict(zip(map(id, read), reads, strict=True))
+        call = Call(name=name, given=given, library=library, known=known, uniform=self._uniform, written=self._written)
+        operation = called_operation(call)
+        return Step(call, operation, settings_of(call, operation), reads)
+
+    def _made(self, step: Step, result: Any, changed: Sequence[Any]) -> Any:
         """Note what an operator returned and give back what its readers are to see."""
         from torch.utils import _pytree as pytree
 
         leaves, shape = pytree.tree_flatten(result)
         in_place = {id(t) for t in changed}
         fresh = [
-            i for i, leaf in enumerate(leaves) if _is_tensor(leaf) and (id(leaf) in in_place or not self._same(leaf))
+            i for i, leaf in enumerate(leaves) if is_tensor(leaf) and (id(leaf) in in_place or not self._same(leaf))
         ]
-        if operation.kind in _FIRST_OUTPUT:
+        if step.operation.kind in _FIRST_OUTPUT:
             fresh = fresh[:1]
         extra = [t for t in changed if id(t) not in {id(x) for x in leaves}]
         if not fresh and not extra:
             return result
-        level = _level(name, operation.kind, reads)
-        site, place = self._name(name)
+        level = _level(step)
+        site, place = self._name(step.call.name)
         sizes = tuple(tuple(leaves[i].shape) for i in fresh)
         if level is Level.CONSTANT and self.memory.note(site, sizes):
             level = Level.SHAPE  # as many rows of a position table as there are columns
@@ -229,22 +223,21 @@ class Recorder:
             replaced = self._note(key, tensor, level, in_place=id(tensor) in in_place)
             if i is not None:
                 leaves[i] = replaced
+        self._note_constants(step, keys)
         if level is not Level.CONSTANT:
-            scalars = self._scalar_keys(site, operation.kind, name, given)
-            inputs = tuple(dict.fromkeys(k.key for k in reads)) + scalars
-            if name in _COMPARES:
-                attributes["compares"] = True
+            scalars = self._scalar_keys(site, step)
             self.sites.append(
                 Site(
                     name=site,
-                    operator=f"aten.{name}",
-                    operation=operation,
-                    inputs=inputs,
+                    operator=f"aten.{step.call.name}",
+                    operation=step.operation,
+                    settings=step.settings,
+                    inputs=tuple(dict.fromkeys(k.key for k in step.reads)) + scalars,
                     outputs=tuple(keys),
                     module=place.module or None,
                     module_class=place.module_class,
                     source=place.source,
-                    attributes=attributes,
+                    attributes=attributes(step.call, step.operation),
                 )
             )
         return pytree.tree_unflatten(leaves, shape)
@@ -279,13 +272,21 @@ class Recorder:
         """Whether a result is only another object for a tensor that is known already."""
         return self._identities.current(tensor) is not None
 
-    def _scalar_keys(self, site: str, kind: Kind, name: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    def _note_constants(self, step: Step, keys: Sequence[str]) -> None:
+        """Remember results that hold one number everywhere, and those that were written down in the program."""
+        if step.call.name in LITERALS:
+            self._written.update(keys)
+        moved = step.operation.kind in _KEEPS_UNIFORM and step.operation is not Operation.TRIANGLE and step.reads
+        if step.call.name in ONE_NUMBER or (moved and all(known.key in self._uniform for known in step.reads)):
+            self._uniform.update(keys)
+
+    def _scalar_keys(self, site: str, step: Step) -> tuple[str, ...]:
         """Numbers an element-wise operator was given, as tensors: a size that Python computed looks so."""
-        if kind is not Kind.ELEMENTWISE or name == "to_copy":
+        if step.operation.kind is not Kind.ELEMENTWISE or step.call.name == "to_copy":
             return ()
         found = []
         for argument in ("other", "value", "exponent"):
-            number = given.get(argument)
+            number = step.call.given.get(argument)
             if isinstance(number, int | float) and not isinstance(number, bool):
                 key = f"{site}:{argument}"
                 found.append(key)
@@ -295,11 +296,12 @@ class Recorder:
                     self.tensors[key] = np.asarray(number)
         return tuple(found)
 
-    def _weigh(self, site: str, given: Mapping[str, Any]) -> None:
-        if self.record is None and site:
-            weights = attention_weights(given)
+    def _weigh(self, step: Step) -> None:
+        """Note the weights of a fused attention, which was recorded last."""
+        if step.operation.kind is Kind.ATTENTION and self.record is None and self.sites:
+            weights = attention_weights(step.call.given)
             if weights is not None:
-                self.attention[site] = weights
+                self.attention[self.sites[-1].name] = weights
 
     # ------------------------------------------------------------------ names
 
@@ -380,40 +382,13 @@ class Recorder:
         return self._silent > 0
 
 
-def _operation(name: str, given: Mapping[str, Any], reads: Sequence[Known]) -> Operation:
-    """The operation of an operator; rows of a weight picked by data are an embedding, however they are picked."""
-    if name in ("index", "index_select") and len(reads) == 2 and reads[0].level is Level.CONSTANT:
-        first = given.get("indices", [given.get("index")])[0]
-        rows = first is not None and not first.dtype.is_floating_point and str(first.dtype) != "torch.bool"
-        if rows and reads[1].level is Level.DATA and given["self"].ndim == 2 and given.get("dim", 0) == 0:
-            return Operation.EMBEDDING
-    return operation_of(name, along=not _is_tensor(given.get("other")))
-
-
-def _level(name: str, kind: Kind, reads: Sequence[Known]) -> Level:
-    if kind is Kind.RANDOM:
+def _level(step: Step) -> Level:
+    if step.operation.kind is Kind.RANDOM:
         return Level.DATA
-    if name in SIZED_LIKE or not reads:
-        return Level.SHAPE
-    return max(known.level for known in reads)
-
-
-def _is_tensor(value: Any) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor)
-
-
-def _tensors(value: Any) -> Iterator[Any]:
-    """All tensors in nested arguments, in order."""
-    if _is_tensor(value):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)
+    if step.call.name in SIZED_LIKE or not step.reads:
+        value = step.call.tensor("value")  # what is filled in may be a tensor
+        return Level.SHAPE if value is None else max(Level.SHAPE, step.call.level_of(value))
+    return max(known.level for known in step.reads)
 
 
 def _dispatch_mode(recorder: Recorder) -> Any:

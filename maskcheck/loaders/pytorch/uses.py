@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from maskcheck.core.model import InputUse, StaticFact, TensorSpec, UseKind
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Attention, Compare, Lookup, Recurrence
 
 _MOVES = (Kind.LAYOUT, Kind.INDEX, Kind.CONCATENATE, Kind.PAD)
-_CASTS = frozenset({"aten.to_copy", "aten.sort", "aten.clamp", "aten.clamp_min", "aten.clone", "aten.copy"})
+_CASTS = (Operation.CAST, Operation.SORT, Operation.CLIP)
 
 
 def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ...]:
@@ -24,33 +25,34 @@ def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ..
                 continue
             if site.operator == "output":
                 continue
-            if site.operator == "aten.pack_padded_sequence" and positions == [1]:
+            if positions == [1] and isinstance(site.settings, Recurrence) and site.settings.lengths in held:
                 uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator))
             elif _keeps(site, positions):
                 held.update(site.outputs)
             else:
-                uses.append(_use(spec.name, site, positions[0], trace))
-                kept = site.attributes.get("padding_idx", -1)
-                if uses[-1].kind is UseKind.INDEX and kept >= 0:
-                    uses.append(InputUse(spec.name, UseKind.PADDING, site.name, site.operator, kept))
+                uses += _uses(spec.name, site, held)
     return tuple(uses)
 
 
 def _keeps(site: Site, positions: Sequence[int]) -> bool:
-    if site.operator in _CASTS:
+    if site.operation in _CASTS:
         return True
     return site.kind in _MOVES and (positions[0] == 0 or site.kind is Kind.CONCATENATE)
 
 
-def _use(name: str, site: Site, position: int, trace: Trace) -> InputUse:
-    attributes = site.attributes
-    if site.kind is Kind.EMBEDDING and position > 0:
-        return InputUse(name, UseKind.INDEX, site.name, site.operator, attributes.get("rows"))
-    if attributes.get("compares") and isinstance(attributes.get("fill"), int | float):
-        return InputUse(name, UseKind.COMPARE, site.name, site.operator, attributes["fill"])
-    if site.kind is Kind.ATTENTION and attributes.get("has_mask") and position >= 3:
-        return InputUse(name, UseKind.MASK, site.name, site.operator, attributes.get("mask_rank"))
-    return InputUse(name, UseKind.OTHER, site.name, site.operator)
+def _uses(name: str, site: Site, held: Collection[str]) -> list[InputUse]:
+    """What ``site`` takes input ``name`` for, which it reads under one of the keys in ``held``."""
+    match site.settings:
+        case Lookup(ids=key) as lookup if key in held:
+            kept = [] if lookup.padding is None else [(UseKind.PADDING, lookup.padding)]
+            found: list[tuple[UseKind, float | None]] = [(UseKind.INDEX, lookup.rows), *kept]
+        case Compare(operand=key, value=value) if key in held:
+            found = [(UseKind.COMPARE, value)]
+        case Attention(mask=mask, bias=bias, mask_rank=rank) if mask in held or bias in held:
+            found = [(UseKind.MASK, rank)]
+        case _:
+            found = [(UseKind.OTHER, None)]
+    return [InputUse(name, kind, site.name, site.operator, value) for kind, value in found]
 
 
 def static_facts(
@@ -65,10 +67,11 @@ def static_facts(
     ]
     for site in trace.sites:
         label = site.operator.removeprefix("aten.")
-        if site.kind is Kind.RECURRENT and site.attributes.get("has_sequence_lens") is False:
-            detail = f"{label} ({site.attributes.get('direction')}) of a sequence that is not packed"
+        told = site.settings
+        if site.kind is Kind.RECURRENT and isinstance(told, Recurrence) and not told.knows_lengths:
+            detail = f"{label} ({told.direction}) of a sequence that is not packed"
             facts.append(StaticFact("no-sequence-lens", site.name, detail))
-        elif site.kind is Kind.ATTENTION and site.attributes.get("has_mask") is False:
+        elif isinstance(told, Attention) and not told.has_mask:
             facts.append(StaticFact("attention-without-mask", site.name, f"{label} is given no mask"))
     return tuple(facts)
 
@@ -90,7 +93,5 @@ def _passed_on(trace: Trace, outputs: Sequence[str]) -> set[str]:
 
 def rows_of_time_first(trace: Trace) -> int | None:
     """Size of the batch as the first recurrent layer reads it, when that layer takes time before batch."""
-    for site in trace.sites:
-        if site.kind is Kind.RECURRENT and "time_first_rows" in site.attributes:
-            return int(site.attributes["time_first_rows"])
-    return None
+    found = (s.settings for s in trace.sites if s.kind is Kind.RECURRENT)
+    return next((t.time_first_rows for t in found if isinstance(t, Recurrence) and t.time_first_rows is not None), None)

@@ -12,6 +12,7 @@ from maskcheck.core.model import InputUse, UseKind
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
+from maskcheck.loaders.onnx.operations import operation_of
 from maskcheck.loaders.onnx.sites import BIAS_OPERAND, LENGTHS_OPERAND, MASK_OPERAND
 
 _KEEPS = frozenset(
@@ -85,7 +86,7 @@ def _kept_rows(name: str, found: Sequence[InputUse], graph: OnnxGraph, constants
         if table is not None and table.ndim == 2 and table.dtype.kind == "f":
             empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
             if len(empty) == 1:
-                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0])
+                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0], use.operation)
 
 
 def _wrapped_ids(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> str | None:
@@ -184,7 +185,7 @@ def _use(name: str, node: OnnxNode, position: int, view: _View, graph: OnnxGraph
     kind, value = UseKind.OTHER, None
     if not view.column:
         kind, value = _meaning(node, position, view, constants)
-    return InputUse(name, kind, node.name, node.operator, value)
+    return InputUse(name, kind, node.name, node.operator, value, operation_of(node))
 
 
 def _meaning(node: OnnxNode, position: int, view: _View, constants: Constants) -> tuple[UseKind, float | int | None]:

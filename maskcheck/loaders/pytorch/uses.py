@@ -25,14 +25,14 @@ def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ..
             if site.operator == "output":
                 continue
             if site.operator == "aten.pack_padded_sequence" and positions == [1]:
-                uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator))
+                uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator, None, site.operation))
             elif _keeps(site, positions):
                 held.update(site.outputs)
             else:
                 uses.append(_use(spec.name, site, positions[0], trace))
                 kept = site.attributes.get("padding_idx", -1)
                 if uses[-1].kind is UseKind.INDEX and kept >= 0:
-                    uses.append(InputUse(spec.name, UseKind.PADDING, site.name, site.operator, kept))
+                    uses.append(InputUse(spec.name, UseKind.PADDING, site.name, site.operator, kept, site.operation))
     return tuple(uses)
 
 
@@ -45,12 +45,12 @@ def _keeps(site: Site, positions: Sequence[int]) -> bool:
 def _use(name: str, site: Site, position: int, trace: Trace) -> InputUse:
     attributes = site.attributes
     if site.kind is Kind.EMBEDDING and position > 0:
-        return InputUse(name, UseKind.INDEX, site.name, site.operator, attributes.get("rows"))
+        return InputUse(name, UseKind.INDEX, site.name, site.operator, attributes.get("rows"), site.operation)
     if attributes.get("compares") and isinstance(attributes.get("fill"), int | float):
-        return InputUse(name, UseKind.COMPARE, site.name, site.operator, attributes["fill"])
+        return InputUse(name, UseKind.COMPARE, site.name, site.operator, attributes["fill"], site.operation)
     if site.kind is Kind.ATTENTION and attributes.get("has_mask") and position >= 3:
-        return InputUse(name, UseKind.MASK, site.name, site.operator, attributes.get("mask_rank"))
-    return InputUse(name, UseKind.OTHER, site.name, site.operator)
+        return InputUse(name, UseKind.MASK, site.name, site.operator, attributes.get("mask_rank"), site.operation)
+    return InputUse(name, UseKind.OTHER, site.name, site.operator, None, site.operation)
 
 
 def static_facts(

@@ -72,7 +72,6 @@ class Evidence:
     dead_positions: tuple[float, ...] = ()
     domain: str | None = None
     variants: Mapping[str, float] = field(default_factory=dict)  # "length/filler" -> difference, for the finer rules
-    exact_content: bool = True  # whether the content twin could be tried at all
     beside: tuple[Site, ...] = ()  # layouts of what else the sites downstream read
     further: tuple[Site, ...] = ()  # sites just before the origin that only the longer run has: more rounds of a loop
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.ir.graph import Site
+from maskcheck.ir.graph import Site, ancestors
 from maskcheck.ir.operation import EQUALITIES, Kind, Operation
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention_structure import contracts_sequence
@@ -58,7 +58,7 @@ def computed_value(evidence: Evidence) -> Match | str:
         return "right padding is clean, or a mask of the inputs enters"
     join = next((s for s in masking.up_to_product(evidence) if predicates.does(s, Operation.WHERE)), None)
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
-    for maker in predicates.ancestors(masks, evidence.upstream):
+    for maker in ancestors(masks, evidence.upstream):
         compares = maker.operation in EQUALITIES
         read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
         if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):

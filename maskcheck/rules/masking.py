@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from maskcheck.core.evidence import Evidence, TensorFacts
-from maskcheck.ir.graph import Site
+from maskcheck.ir.graph import Site, ancestors
 from maskcheck.ir.operation import Kind, Operation
-from maskcheck.ir.settings import Pad, Quantiser, axes_of
+from maskcheck.ir.settings import Fill, Pad, Quantiser, axes_of
 from maskcheck.rules import predicates
 
 UNMASKED_MASS = 1e-2
@@ -36,7 +36,7 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
         return None
     softmax, between = passed
     before = [s for s in evidence.upstream if s is not softmax and s not in between]
-    nearest = predicates.ancestors(softmax.inputs, before)
+    nearest = ancestors(softmax.inputs, before)
     return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
 
 
@@ -149,7 +149,7 @@ def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     if join is None and evidence.site.kind is Kind.ATTENTION:
         join = evidence.site
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
-    return predicates.ancestors(masks, evidence.upstream)
+    return ancestors(masks, evidence.upstream)
 
 
 def lengthening(evidence: Evidence) -> Site | None:
@@ -199,8 +199,25 @@ def leaves_pads_in(evidence: Evidence) -> bool:
     if operand is not None and operand.dtype == "bool":
         return True
     sites = (joining_site(evidence), *mask_path(evidence))
-    fills = [predicates.constant_of(site) for site in sites if site is not None]
-    return any(fill is not None and is_strong(fill) for fill in fills)
+    values = [_put_in(site) for site in sites if site is not None]
+    return any(value is not None and is_strong(value) for value in values)
+
+
+def _put_in(site: Site) -> float | None:
+    """The constant that a site makes part of a mask: what a mask is divided by or compared with is none of it."""
+    match site.settings:
+        case Pad(copies=False):
+            return site.settings.fill
+        case Fill() if predicates.does(site, *_PUTS_IN):
+            return site.settings.value
+        case _:
+            return None
+
+
+_PUTS_IN = (
+    *(Operation.WHERE, Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY),
+    *(Operation.MAXIMUM, Operation.MINIMUM),
+)
 
 
 def is_strong(fill: float) -> bool:

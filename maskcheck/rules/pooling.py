@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.ir.graph import Site
+from maskcheck.ir.graph import Site, ancestors
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Clip
 from maskcheck.rules import masking, predicates
@@ -268,7 +268,7 @@ def _index_follows_mask(evidence: Evidence) -> bool:
 
 def _counted(evidence: Evidence) -> RootCause | None:
     """Where a mask becomes the number of its real positions, on the way to the position that is picked."""
-    sites = predicates.ancestors(evidence.site.inputs[1:], evidence.upstream)
+    sites = ancestors(evidence.site.inputs[1:], evidence.upstream)
     count = next((s for s in sites if s.kind is Kind.REDUCE_SUM), None)
     return RootCause(count, "real positions are counted here, as if the first column were one") if count else None
 

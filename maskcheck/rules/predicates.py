@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 from maskcheck.core.contract import InputContract, Role, Side
@@ -211,19 +211,6 @@ def unused_mask(evidence: Evidence) -> StaticFact | None:
         if words & names or (not names and re.search(r"mask|length", fact.detail, re.IGNORECASE)):
             return fact
     return None
-
-
-def ancestors(keys: Iterable[str], sites: Iterable[Site]) -> tuple[Site, ...]:
-    """Those of ``sites`` that the tensors called ``keys`` were made by, nearest first."""
-    makers = {key: s for s in sites for key in s.outputs}
-    found: dict[str, Site] = {}
-    queue = list(keys)
-    while queue:
-        maker = makers.get(queue.pop(0))
-        if maker is not None and maker.name not in found:
-            found[maker.name] = maker
-            queue += maker.inputs
-    return tuple(found.values())
 
 
 def lost_mask(evidence: Evidence) -> RootCause | None:

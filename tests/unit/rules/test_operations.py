@@ -88,6 +88,13 @@ def test_what_only_has_select_in_its_name_fills_no_scores(operation: Operation) 
     assert code(**MASKED, up=(step(Operation.WHERE, ("scores", "mask"), ("in0",), Fill(values=(-1.0,))),)) == "MC206"
 
 
+@pytest.mark.parametrize("operation", [Operation.DIVIDE, Operation.POWER, Operation.LESS])
+def test_a_divisor_is_no_value_of_a_mask(operation: Operation) -> None:
+    laid = step(Operation.ADD, ("scores", "mask"), ("in0",))
+    for does, expected in ((Operation.MULTIPLY, "MC208"), (operation, "MC207")):
+        assert code(**MASKED, up=(laid, step(does, ("told",), ("mask",), Fill(values=(-1e4,))))) == expected
+
+
 def test_an_ordering_recognises_no_padding_by_value() -> None:
     told: dict[str, Any] = {
         "operation": Operation.SOFTMAX,

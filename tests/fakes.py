@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.model import InputUse, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Pick, Reduce, Settings, Softmax
 from tests.sites import site as a_site
 
 K = Kind
@@ -25,7 +26,7 @@ class Node:
     kind: Kind
     inputs: tuple[str, ...]
     function: Callable[..., np.ndarray]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings | None = None
     operator: str = ""
     shape_only: bool = False
 
@@ -68,7 +69,7 @@ class FakeModel:
         constants = frozenset(self._weights)
         tensors = {k: v for k, v in made.items() if (record is None or k in record) and k not in constants}
         sites = tuple(
-            a_site(n.name, n.operator or n.kind.value, n.kind, n.inputs, (n.name,), attributes=n.attributes)
+            a_site(n.name, n.operator or n.kind.value, n.kind, n.inputs, (n.name,), settings=n.settings)
             for n in self._nodes
         )
         return Trace(
@@ -133,7 +134,9 @@ def attention_model(
         nodes.append(Node(f"scores{i}", K.MATMUL, (f"q{i}", f"k{i}"), lambda q, k: q @ k.swapaxes(1, 2)))
         if masked:
             nodes.append(Node(f"masked{i}", K.ELEMENTWISE, (f"scores{i}", "bias"), lambda s, b: s + b))
-        nodes.append(Node(f"softmax{i}", K.SOFTMAX, (f"masked{i}" if masked else f"scores{i}",), softmax, {"axis": -1}))
+        nodes.append(
+            Node(f"softmax{i}", K.SOFTMAX, (f"masked{i}" if masked else f"scores{i}",), softmax, Softmax(axis=-1))
+        )
         nodes.append(Node(f"context{i}", K.MATMUL, (f"softmax{i}", f"v{i}"), lambda p, v: p @ v))
         nodes.append(Node(f"residual{i}", K.ELEMENTWISE, (hidden, f"context{i}"), lambda a, b: np.tanh(a + b)))
         hidden = f"residual{i}"
@@ -161,15 +164,15 @@ def token_uses() -> tuple[InputUse, ...]:
 
 def _pooling(hidden: str, pooling: str) -> list[Node]:
     if pooling == "mean":
-        return [Node("pooled", K.REDUCE_MEAN, (hidden,), lambda h: h.mean(axis=1), {"axes": (1,)})]
+        return [Node("pooled", K.REDUCE_MEAN, (hidden,), lambda h: h.mean(axis=1), Reduce(axes=(1,)))]
     if pooling == "first":
-        return [Node("pooled", K.INDEX, (hidden,), lambda h: h[:, 0], {"axis": 1})]
+        return [Node("pooled", K.INDEX, (hidden,), lambda h: h[:, 0], Pick(axis=1))]
     kept = Node("kept", K.ELEMENTWISE, (hidden, "attention_mask"), lambda h, m: h * m[..., None].astype(np.float32))
-    total = Node("total", K.REDUCE_SUM, ("kept",), lambda h: h.sum(axis=1), {"axes": (1,)})
+    total = Node("total", K.REDUCE_SUM, ("kept",), lambda h: h.sum(axis=1), Reduce(axes=(1,)))
     if pooling == "sum/length":
         size = Node("size", K.SHAPE, (hidden,), lambda h: np.float32(h.shape[1]), shape_only=True)
         return [kept, total, size, Node("pooled", K.ELEMENTWISE, ("total", "size"), lambda t, n: t / n)]
-    count = Node("count", K.REDUCE_SUM, ("attention_mask",), lambda m: m.sum(axis=1, keepdims=True), {"axes": (1,)})
+    count = Node("count", K.REDUCE_SUM, ("attention_mask",), lambda m: m.sum(axis=1, keepdims=True), Reduce(axes=(1,)))
     return [
         kept,
         total,

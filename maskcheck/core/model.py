@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from maskcheck.core.trace import Trace
+from maskcheck.ir.operation import Operation
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = Mapping[str, Array]
@@ -43,13 +44,17 @@ class UseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputUse:
-    """One use of a model input by a site, seen through casts, reshapes and other operators that keep values."""
+    """One use of a model input by a site, seen through casts, reshapes and other operators that keep values.
+
+    ``operation`` is the site's, ``operator`` its name for readers; uses that differ in ``operation`` alone are equal.
+    """
 
     input: str
     kind: UseKind
     site: str
     operator: str
     value: float | int | None = None
+    operation: Operation | None = field(default=None, compare=False)
 
 
 class MaskFate(StrEnum):

@@ -12,6 +12,7 @@ from maskcheck.core.report import AttentionMap, AttentionSample, MaskAxis
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import axes_of
 from maskcheck.probe.align import Axes, View
 
 _KEEPS_WEIGHTS = (Kind.ELEMENTWISE, Kind.RANDOM)
@@ -27,7 +28,7 @@ def maps(trace: Trace, axes: Mapping[str, Axes | None], view: View) -> tuple[Att
     found = []
     for site in trace.sites:
         if site.name in trace.attention:
-            known = _fused(site, trace.attention[site.name], trace, axes, view)
+            known = _fused(site, trace.attention[site.name], axes, view)
         elif site.kind is Kind.SOFTMAX:
             known = _softmax(site, graph, trace, axes, view)
         else:
@@ -44,16 +45,11 @@ def _softmax(
     weights, known = trace.tensors.get(key), axes.get(key)
     if weights is None or known is None or weights.ndim < 2 or (weights.ndim - 1) not in known.sequence:
         return None
-    if _axis(site, weights.ndim) != weights.ndim - 1:
+    if axes_of(site.settings, weights.ndim) not in (None, (weights.ndim - 1,)):
         return None
     final = _final_weights(site, graph, trace, weights)
     scores = trace.tensors.get(site.inputs[0])
     return _map(site, weights, final, scores, known, view)
-
-
-def _axis(site: Site, rank: int) -> int:
-    axis = site.attributes.get("axis", -1)
-    return int(axis) % rank if isinstance(axis, int) else rank - 1
 
 
 def _final_weights(site: Site, graph: Graph, trace: Trace, weights: Array) -> Array:
@@ -79,8 +75,8 @@ def _map(
     mass = rows[..., _pads(valid_keys, rows.shape[-1], view.side)]
     with np.errstate(all="ignore"):
         per_head = np.abs(mass).sum(axis=-1)
-    heads = _by_head(per_head, weights.ndim - (2 if queries in known.sequence else 1))
-    axis = _masked_axis(scores, weights, queries, keys, known, view, float(np.nanmax(per_head, initial=0.0)))
+    heads = _by_head(per_head)
+    axis = _masked_axis(scores, weights, queries, known, view, float(np.nanmax(per_head, initial=0.0)))
     sample = _sample(final, heads, known, view) if max(heads, default=0.0) > _VISIBLE else None
     return AttentionMap(site=site, heads=len(heads), pad_mass=heads, axis=axis, sample=sample)
 
@@ -115,16 +111,14 @@ def _pads(valid: int, total: int, side: Side) -> slice:
     return slice(valid, total) if side is Side.RIGHT else slice(0, total - valid)
 
 
-def _by_head(mass: Array, leading: int) -> tuple[float, ...]:
+def _by_head(mass: Array) -> tuple[float, ...]:
     """Mean over queries (and identical rows) of the mass on pads, one figure per head."""
     flat = mass.reshape(mass.shape[0], -1, mass.shape[-1]) if mass.ndim >= 3 else mass.reshape(1, 1, -1)
     with np.errstate(all="ignore"):
         return tuple(float(np.nanmean(flat[:, h])) if flat[:, h].size else 0.0 for h in range(flat.shape[1]))
 
 
-def _masked_axis(
-    scores: Array | None, weights: Array, queries: int, keys: int, known: Axes, view: View, mass: float
-) -> MaskAxis:
+def _masked_axis(scores: Array | None, weights: Array, queries: int, known: Axes, view: View, mass: float) -> MaskAxis:
     """ "keys" when pads get no weight, "queries" when whole pad rows were masked instead, "none" otherwise."""
     if mass <= _VISIBLE:
         return MaskAxis.KEYS
@@ -148,9 +142,7 @@ def _masked_axis(
     return MaskAxis.NONE
 
 
-def _fused(
-    site: Site, weights: Array, trace: Trace, axes: Mapping[str, Axes | None], view: View
-) -> AttentionMap | None:
+def _fused(site: Site, weights: Array, axes: Mapping[str, Axes | None], view: View) -> AttentionMap | None:
     """Recomputed weights ``(batch, heads, queries, keys)`` of a fused operator, whose inputs' axes are known."""
     lengths = {long: short for key in site.inputs for short, long in (axes.get(key) or Axes()).sequence.values()}
     sequence = {a: (lengths[weights.shape[a]], weights.shape[a]) for a in (2, 3) if weights.shape[a] in lengths}

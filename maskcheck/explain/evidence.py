@@ -14,14 +14,14 @@ from maskcheck.explain.leakmap import gaps
 from maskcheck.explain.origins import Origin
 from maskcheck.explain.session import PatchingSession
 from maskcheck.ir.graph import Graph, Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.probe.align import Axes, View
 
 _BEFORE, _BEHIND = 20, 12
 """How many of the nearest sites rules may look at."""
 _FAR = 40
 """How many sites more that made a mask."""
-_ADDS = {"aten.addmm": 0, "aten.baddbmm": 0, "aten.addbmm": 0, "Gemm": 2}
+_ADDED = {Operation.MATMUL_ADD: 0, Operation.LINEAR: 2}
 """Products that add a third operand, which may be a mask, and the place of that operand."""
 _THROUGH = (Kind.ELEMENTWISE, Kind.LAYOUT, Kind.STATIC_QUANTIZE)
 
@@ -67,7 +67,7 @@ def masked_nearby(graph: Graph, key: str, masks: Collection[str]) -> bool:
         site = graph.maker.get(current)
         if site is not None and (site.kind in _THROUGH or (current == key and site.kind is Kind.SOFTMAX)):
             stack += site.inputs
-        elif site is not None and (place := _ADDS.get(site.operator)) is not None and len(site.inputs) > 2:
+        elif site is not None and (place := _ADDED.get(site.operation)) is not None and len(site.inputs) > 2:
             stack.append(site.inputs[place])
     return False
 

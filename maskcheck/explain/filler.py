@@ -12,12 +12,10 @@ import numpy as np
 
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Pad
 from maskcheck.probe.align import Axes
 
-_COPIES = ("reflect", "replic", "mirror", "symmetric", "edge", "wrap", "circular", "pack", "nested")
-"""Words in the names and modes of operators that pad with something else than constants."""
-_MOVES = ("roll", "flip", "reverse")
 _FAR = 6
 UNSEEN = int(np.iinfo(np.int64).max)
 """In place of a number of steps that no axis tells."""
@@ -32,13 +30,8 @@ def adds_steps(
     what is computed from sizes alone.
     """
     data = [key for key in site.inputs if key not in known]
-    if site.kind is Kind.PAD:
-        named = f"{site.operator} {site.attributes.get('mode', '')}".lower()
-        if any(word in named for word in _COPIES):
-            return 0
-    elif site.kind is not Kind.CONCATENATE or len(data) == len(site.inputs):
-        return 0
-    if len(data) != 1 or not site.outputs:
+    joins = site.kind is Kind.CONCATENATE and len(data) < len(site.inputs)
+    if not (joins or _lays_constants(site)) or len(data) != 1 or not site.outputs:
         return 0
     lengthened = _extents(site.outputs[0], axes)
     key, seen = data[0], 0
@@ -56,6 +49,12 @@ def adds_steps(
     return changed[0] if len(changed) == 1 else UNSEEN
 
 
+def _lays_constants(site: Site) -> bool:
+    """Whether a site pads, and neither with copies of what it pads nor each row by its own length."""
+    copies = isinstance(site.settings, Pad) and site.settings.copies
+    return site.kind is Kind.PAD and site.operation is not Operation.UNPACK_SEQUENCE and not copies
+
+
 def keeps_steps(site: Site, filled: Mapping[str, int], reference: Trace, twin: Trace, known: frozenset[str]) -> int:
     """Whether a site leaves every step by itself, so that what it makes of added ones stays beside the real ones.
 
@@ -71,7 +70,7 @@ def keeps_steps(site: Site, filled: Mapping[str, int], reference: Trace, twin: T
         return size
     if site.kind is Kind.LAYOUT:
         same = _sizes(data[0], reference, twin) == _sizes(site.outputs[0], reference, twin)
-        return size if same and not any(word in site.operator.lower() for word in _MOVES) else 0
+        return size if same else 0
     if site.kind is Kind.MATMUL:
         summed = _summed(data, twin)
         return size if summed is not None and summed not in filled.values() and UNSEEN not in filled.values() else 0

@@ -13,6 +13,7 @@ from maskcheck.core.trace import Trace
 from maskcheck.explain.divergence import State, TensorState
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Along, Pick, Reduce, Settings, Slice, Softmax
 from maskcheck.probe.align import Axes
 
 _FAINT = 1e-4
@@ -139,10 +140,21 @@ def _explained(
 
 
 def signature(graph: Graph, site: Site) -> tuple[object, ...]:
-    """What makes sites of repeated layers alike: the operation and its neighbours' operations."""
-    before = tuple(sorted(graph.maker[k].operator for k in site.inputs if k in graph.maker))
-    after = tuple(sorted({r.operator for k in site.outputs for r in graph.readers.get(k, ())}))
-    return (site.operator, before, after, str(site.attributes.get("axis")), str(site.attributes.get("axes")))
+    """What makes sites of repeated layers alike: the operation, its axes, and its neighbours' operations."""
+    before = tuple(sorted(graph.maker[k].operation for k in site.inputs if k in graph.maker))
+    after = tuple(sorted({r.operation for k in site.outputs for r in graph.readers.get(k, ())}))
+    return (site.operation, before, after, type(site.settings), _axes(site.settings))
+
+
+def _axes(settings: Settings | None) -> object:
+    """The axes as the operation was given them. Other settings name tensors, which differ between layers."""
+    match settings:
+        case Reduce() | Slice():
+            return settings.axes
+        case Along() | Softmax() | Pick():
+            return settings.axis
+        case _:
+            return None
 
 
 def siblings(graph: Graph, site: Site, live: Collection[str]) -> list[Site]:

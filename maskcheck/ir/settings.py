@@ -195,7 +195,8 @@ class Attention:
 
     ``takes_mask`` says whether the operator could be given any of them. ``mask_rank`` is the rank of the mask where
     known; a mask of rank 1 is one length, or one position, per row. ``fill`` is what the operator puts in the place of
-    hidden scores, ``None`` for minus infinity or where not known.
+    hidden scores, ``None`` for minus infinity or where not known. ``fused_by_runtime`` says that the operator is of a
+    runtime's own set: no framework writes it, an optimiser put it in the place of others.
     """
 
     mask: str | None = None
@@ -205,6 +206,7 @@ class Attention:
     mask_rank: int | None = None
     causal: bool = False
     fill: float | None = None
+    fused_by_runtime: bool = False
 
     @property
     def has_mask(self) -> bool:

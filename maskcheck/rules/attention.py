@@ -8,7 +8,8 @@ from maskcheck.core.contract import Conflict
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import COMPARISONS, Kind, Operation
+from maskcheck.ir.settings import Attention, axes_of
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
@@ -50,33 +51,12 @@ def inverted_mask(evidence: Evidence) -> Match | str:
 
 def _asked_at(evidence: Evidence) -> RootCause | None:
     """Where a mask is made of a question: of two answers one may have been taken for the other."""
-    names = ((s, s.operator.rsplit(".", 1)[-1].lower()) for s in masking.mask_path(evidence))
-    asked = next((s for s, name in names if name in _QUESTIONS), None)
+    asked = next((s for s in masking.mask_path(evidence) if s.operation in _QUESTIONS), None)
     return RootCause(asked, "the mask is made here") if asked else None
 
 
-_QUESTIONS = frozenset(
-    [
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "logical_not",
-        "bitwise_not",
-        "rsub",
-        "sub",
-        "not",
-        "equal",
-        "less",
-        "lessorequal",
-        "greater",
-        "greaterorequal",
-        "notequal",
-        "logicalnot",
-    ]
-)
+_QUESTIONS = COMPARISONS | {Operation.NOT, Operation.BITWISE_NOT, Operation.SUBTRACT}
+"""Operations whose result says whether something is real, or is not: ``1 - mask`` is one of them."""
 
 
 def softmax_over_wrong_axis(evidence: Evidence) -> Match | str:
@@ -149,7 +129,7 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
         return reason
     cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
     takes_mask = bool(predicates.mask_inputs(evidence))
-    if evidence.format != "onnx" or not (takes_mask or evidence.site.operator.startswith("com.microsoft")):
+    if evidence.format != "onnx" or not (takes_mask or _made_by_fusion(evidence.site)):
         return "not an operator that a fusion has made"
     if masking.mask_operand(evidence) is not None and cause is None:
         return "the operator has a mask operand"
@@ -159,6 +139,10 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
     return Match(
         f"The fused {evidence.site.operator} lets real positions attend to pads: it is given no mask{although}.", cause
     )
+
+
+def _made_by_fusion(site: Site) -> bool:
+    return isinstance(site.settings, Attention) and site.settings.fused_by_runtime
 
 
 def inert_mask(evidence: Evidence) -> Match | str:
@@ -193,12 +177,7 @@ def inert_mask(evidence: Evidence) -> Match | str:
 def _fill_on_no_pad(evidence: Evidence) -> float | None:
     """The value that a mask fills scores with, where it is strong and the pads keep full weight all the same."""
     mass, join = masking.pad_mass(evidence), masking.joining_site(evidence)
-    if (
-        mass is None
-        or mass < masking.UNMASKED_MASS
-        or join is None
-        or not predicates.named(join, "where", "fill", "select")
-    ):
+    if mass is None or mass < masking.UNMASKED_MASS or join is None or not predicates.does(join, Operation.WHERE):
         return None
     if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.mask_axis(evidence) == "queries":
         return None
@@ -237,7 +216,7 @@ def uniform_attention(evidence: Evidence) -> Match | str:
     if not masking.masked(evidence):
         return "no mask enters the scores"
     negation = next(
-        (s for s in evidence.upstream if predicates.named(s, "bitwisenot", "invert") and _on_integers(evidence, s)),
+        (s for s in evidence.upstream if predicates.does(s, Operation.BITWISE_NOT) and _on_integers(evidence, s)),
         None,
     )
     if negation is not None:
@@ -279,14 +258,14 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
         )
     scaled = _scaled_mask(evidence)
     if scaled is not None:
-        value = scaled.attributes["fill"]
+        product, factor = scaled
         return Match(
-            f"The mask that joins the scores of {evidence.site.operator} is multiplied by {value:g} only, which does "
+            f"The mask that joins the scores of {evidence.site.operator} is multiplied by {factor:g} only, which does "
             "not remove the pads.",
-            RootCause(scaled, "the mask gets its value here"),
+            RootCause(product, "the mask gets its value here"),
         )
     join = masking.joining_site(evidence)
-    if join is not None and predicates.named(join, "where", "fill", "select", "mul"):
+    if join is not None and predicates.does(join, Operation.WHERE, Operation.MULTIPLY):
         fill = masking.fill_of(join)
         value = f"{fill:g}, which does" if fill is not None else "a value that does"
         return Match(
@@ -296,18 +275,13 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
     return "pads keep a full weight and nothing fills their scores"
 
 
-def _scaled_mask(evidence: Evidence) -> Site | None:
-    """The product that gives a mask another value than 0 and 1, where that value is too small to hide anything."""
-    for site in masking.mask_path(evidence):
-        fill = site.attributes.get("fill")
-        if (
-            predicates.named(site, "mul")
-            and isinstance(fill, int | float)
-            and abs(fill) != 1
-            and masking.is_weak(-abs(fill))
-        ):
-            return site
-    return None
+def _scaled_mask(evidence: Evidence) -> tuple[Site, float] | None:
+    """The product that gives a mask another value than 0 and 1, and that value, where it is too small to hide
+    anything.
+    """
+    products = [s for s in masking.mask_path(evidence) if predicates.does(s, Operation.MULTIPLY)]
+    known = ((s, factor) for s in products if (factor := predicates.constant_of(s)) is not None)
+    return next(((s, factor) for s, factor in known if abs(factor) != 1 and not masking.is_strong(factor)), None)
 
 
 def mask_added_as_numbers(evidence: Evidence) -> Match | str:
@@ -341,7 +315,7 @@ def softmax_over_something_else(evidence: Evidence) -> Match | str:
     scores = evidence.facts(softmax.inputs[0]) if softmax is not None and softmax.inputs else None
     if softmax is None or softmax.kind is not Kind.SOFTMAX or scores is None:
         return "no factor is a softmax"
-    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = axes_of(softmax.settings, len(scores.shape)) or (len(scores.shape) - 1,)
     if not scores.sequence_axes or axes[0] in scores.sequence_axes or not scores.mask_reaches:
         return "the softmax runs over positions, or no mask enters it"
     summed = len(scores.shape) - (1 if evidence.site.inputs[0] in softmax.outputs else 2)

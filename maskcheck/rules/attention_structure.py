@@ -6,9 +6,10 @@ import math
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention import ATTENTION_KINDS
+from maskcheck.rules.convolution import strides
 from maskcheck.rules.rule import Match
 
 
@@ -57,9 +58,13 @@ def _rearranged_mask(evidence: Evidence) -> RootCause | None:
     """The nearest place where the rows of a mask are repeated or chosen."""
     for site in evidence.upstream:
         masks = [f for f in predicates.data_inputs(evidence, site) if f.mask_reaches]
-        if masks and predicates.named(site, "repeat", "tile", "slice", "select", "index", "gather"):
+        if masks and predicates.does(site, *_REARRANGES):
             return RootCause(site, "the rows of the mask are laid out anew here")
     return None
+
+
+_REARRANGES = (Operation.REPEAT, Operation.SLICE, Operation.SELECT, Operation.GATHER, Operation.MASKED_SELECT)
+"""Operations that repeat rows or choose among them."""
 
 
 def fully_masked_row(evidence: Evidence) -> Match | str:
@@ -68,7 +73,7 @@ def fully_masked_row(evidence: Evidence) -> Match | str:
         return "rows with real positions leak as well"
     near = (evidence.site, *evidence.upstream[:6], *evidence.downstream[:6])
     attention = next((s for s in near if s.kind in ATTENTION_KINDS), None)
-    if attention is None or predicates.named(evidence.site, "div"):
+    if attention is None or predicates.does(evidence.site, *predicates.DIVISIONS):
         return "no attention is near, or it is a division"
     if broken:
         return Match(
@@ -156,7 +161,7 @@ def pattern_from_sizes(evidence: Evidence) -> Match | str:
     """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
     moved around the end of the row.
     """
-    if evidence.site.kind is Kind.INDEX and (predicates.named(evidence.site, "roll") or _rolls(evidence)):
+    if evidence.site.kind is Kind.INDEX and (predicates.does(evidence.site, Operation.ROLL) or _rolls(evidence)):
         if not predicates.right_leaks(evidence):
             return "only left padding leaks"
         return Match(
@@ -300,7 +305,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a product or a mean", *kinds)
     if reason:
         return reason
-    if predicates.named(evidence.site, *predicates.UNFOLD):
+    if predicates.does(evidence.site, Operation.UNFOLD):
         return "it cuts windows and mixes nothing"
     if not predicates.any_kind(evidence.downstream, *ATTENTION_KINDS) and not _is_weighed(evidence):
         return "no attention follows"
@@ -308,11 +313,7 @@ def low_rank(evidence: Evidence) -> Match | str:
     if evidence.site.kind is Kind.MATMUL:
         if len(predicates.data_inputs(evidence)) != 1 or not contracts_sequence(evidence):
             return "it does not project along the sequence with a weight"
-    elif (
-        facts is None
-        or len(facts.shape) < 4
-        or predicates.attribute(evidence.site, "stride", "strides") not in (None, [1, 1])
-    ):
+    elif facts is None or len(facts.shape) < 4 or strides(evidence.site):
         return "it does not average segments of keys per head"
     return Match(
         f"{evidence.site.operator} mixes keys or values along the padded axis before the attention, where a later "
@@ -358,14 +359,12 @@ def _normalises_keys(evidence: Evidence) -> bool:
     after = [s for s in evidence.downstream if s.kind is not Kind.LAYOUT]
     product = 1 if predicates.any_kind(after[:1], Kind.MATMUL) else 0
     if [s.kind for s in after[:2]] == [Kind.ELEMENTWISE, Kind.REDUCE_SUM]:
-        product = (
-            2 if predicates.named(after[0], "mul") else 0
-        )  # a product written as a multiplication and a sum over features
+        # A product written as a multiplication and a sum over features.
+        product = 2 if predicates.does(after[0], Operation.MULTIPLY) else 0
     if facts is None or len(facts.shape) < 3 or not product:
         return False
-    division = next(
-        (s for s in after[product : product + 2] if predicates.named(s, "div", "reciprocal") and s.outputs), None
-    )
+    behind = after[product : product + 2]
+    division = next((s for s in behind if predicates.does(s, *predicates.RATIOS) and s.outputs), None)
     divided = evidence.facts(division.outputs[0]) if division is not None else None
     return divided is not None and bool(divided.sequence_axes)
 

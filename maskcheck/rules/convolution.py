@@ -5,7 +5,8 @@ from __future__ import annotations
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Slice, Window
 from maskcheck.rules import masking, predicates
 from maskcheck.rules.rule import Match
 
@@ -41,7 +42,7 @@ def gated_block(evidence: Evidence) -> Match | str:
         return reason
     if not depthwise(evidence):
         return "the convolution is not depthwise"
-    if not predicates.any_named(evidence.upstream, "glu", "sigmoid"):
+    if not predicates.any_does(evidence.upstream, Operation.GLU, Operation.SIGMOID):
         return "no gate comes before it"
     return Match(
         f"{evidence.site.operator} is the depthwise convolution of a gated block and reads the pads its gate refilled.",
@@ -52,7 +53,7 @@ def gated_block(evidence: Evidence) -> Match | str:
 def branch(evidence: Evidence) -> Match | str:
     near = (*evidence.upstream, *evidence.downstream)
     beside = predicates.any_kind(near, Kind.SOFTMAX, Kind.ATTENTION)
-    if predicates.named(evidence.site, *predicates.UNFOLD):
+    if predicates.does(evidence.site, Operation.UNFOLD):
         if not beside:
             return "there is no attention beside it"
         return Match(
@@ -66,7 +67,7 @@ def branch(evidence: Evidence) -> Match | str:
     facts = predicates.sequence_input(evidence)
     if facts is None or len(facts.shape) != 4 or len(facts.sequence_axes) != 1:
         return "it does not run over the values of attention heads"
-    if 1 not in _sizes(evidence, "kernel_size", "kernel_shape"):
+    if 1 not in _kernel(evidence.site):
         return "its kernel spans both axes"
     return Match(
         f"{evidence.site.operator} runs over the attention's values, pads included, beside an attention that is masked."
@@ -165,10 +166,13 @@ def _thins_mask(evidence: Evidence, site: Site) -> bool:
     read = evidence.facts(site.inputs[0]) if site.inputs else None
     blocks = read is not None and len(read.shape) == len(made.shape) + 1 and len(made.shape) == 2
     laid_out = any(predicates.reads(site, s) and s.kind is Kind.LAYOUT for s in evidence.upstream)
-    return blocks and laid_out and site.operator.rsplit(".", 1)[-1].lower() in _OF_BLOCKS
+    return blocks and laid_out and predicates.does(site, *_OF_BLOCKS)
 
 
-_OF_BLOCKS = ("all", "any", "amax", "amin", "max", "min", "reducemax", "reducemin")
+_OF_BLOCKS = (Operation.ALL, Operation.ANY, Operation.MAX, Operation.MIN)
+"""Reductions by which one entry of a mask speaks for a block of them."""
+_ROUNDS = (Operation.CEIL, Operation.FLOOR, Operation.ROUND, *predicates.DIVISIONS)
+"""What a formula for the length of a shortened sequence is made of."""
 
 
 def _counts_mask(evidence: Evidence) -> bool:
@@ -176,15 +180,11 @@ def _counts_mask(evidence: Evidence) -> bool:
     facts = predicates.data_inputs(evidence)
     if evidence.site.kind is not Kind.REDUCE_SUM or len(facts) != 1 or predicates.mates_only(evidence):
         return False
-    rounded = predicates.any_named(evidence.upstream, "ceil", "floor", "div", "round") or any(
-        map(strides, evidence.upstream)
-    )
+    rounded = predicates.any_does(evidence.upstream, *_ROUNDS) or any(map(strides, evidence.upstream))
     return masking.mask_like(facts[0]) and predicates.number_only(evidence) and rounded
 
 
 def neighbours(evidence: Evidence) -> Match | str:
-    if predicates.named(evidence.site, *predicates.UNFOLD):
-        return Match(f"{evidence.site.operator} cuts windows that reach from real positions into the padding.")
     laid = next((s for s in evidence.upstream if set(s.outputs) & set(evidence.site.inputs[:1])), None)
     if evidence.site.kind is Kind.INDEX and laid is not None and laid.kind is Kind.PAD:
         return Match(f"{evidence.site.operator} shifts the sequence, and the last real position meets a pad.")
@@ -204,19 +204,20 @@ def neighbours(evidence: Evidence) -> Match | str:
 
 
 def depthwise(evidence: Evidence) -> bool:
-    if predicates.named(evidence.site, "depthwise"):
-        return True
-    groups = predicates.attribute(evidence.site, "groups", "group")
-    return isinstance(groups, int) and groups > 1
+    match evidence.site.settings:
+        case Window(groups=groups) if groups > 1:
+            return True
+        case _:
+            return predicates.does(evidence.site, Operation.DEPTHWISE_CONVOLUTION)
 
 
 def strides(site: Site) -> bool:
     """Whether a convolution, window or slice shortens the sequence."""
-    if site.kind not in (Kind.CONVOLUTION, Kind.WINDOW, Kind.INDEX):
-        return False
-    value = predicates.attribute(site, "strides", "stride", "steps", "step")
-    values = value if isinstance(value, list | tuple) else (value,)
-    return any(isinstance(v, int) and v > 1 for v in values)
+    match site.settings:
+        case Window(strides=tuple() as steps) | Slice(steps=tuple() as steps):
+            return any(step > 1 for step in steps)
+        case _:
+            return False
 
 
 def _not_a_convolution(evidence: Evidence) -> str | None:
@@ -226,11 +227,8 @@ def _not_a_convolution(evidence: Evidence) -> str | None:
     return reason
 
 
-def _sizes(evidence: Evidence, *names: str) -> tuple[int, ...]:
-    value = predicates.attribute(evidence.site, *names)
-    if isinstance(value, int):
-        return (value,)
-    return tuple(value) if isinstance(value, list | tuple) else ()
+def _kernel(site: Site) -> tuple[int, ...]:
+    return (site.settings.kernel or ()) if isinstance(site.settings, Window) else ()
 
 
 def _refills(site: Site) -> bool:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind, Variant
-from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.graph import Site, ancestors
+from maskcheck.ir.operation import EQUALITIES, Kind, Operation
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
 
 def bag(evidence: Evidence) -> Match | str:
-    owner = (evidence.site.module_class or "").rsplit(".", 1)[-1].lower()
-    if not predicates.named(evidence.site, "embeddingbag") and owner != "embeddingbag":
+    owner = predicates.class_name(evidence.site)
+    if not predicates.does(evidence.site, Operation.EMBEDDING_BAG) and owner != "EmbeddingBag":
         if (
             evidence.site.kind is not Kind.EMBEDDING
             or predicates.keeps_sequence(evidence)
@@ -60,10 +60,10 @@ def computed_value(evidence: Evidence) -> Match | str:
         return reason
     if predicates.left_only(evidence) or predicates.mates_only(evidence) or masking.masked(evidence):
         return "right padding is clean, or a mask of the inputs enters"
-    join = next((s for s in masking.up_to_product(evidence) if predicates.named(s, "where", "fill", "select")), None)
+    join = next((s for s in masking.up_to_product(evidence) if predicates.does(s, Operation.WHERE)), None)
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and f.dtype == "bool"] if join else []
-    for maker in predicates.ancestors(masks, evidence.upstream):
-        compares = predicates.named(maker, "notequal", "equal") or maker.operator.rsplit(".", 1)[-1] in ("ne", "eq")
+    for maker in ancestors(masks, evidence.upstream):
+        compares = maker.operation in EQUALITIES
         read = [f for k in maker.inputs if (f := evidence.facts(k)) is not None]
         if compares and any(f.sequence_axes and not f.shape_only and not f.constant for f in read):
             return Match(
@@ -101,7 +101,7 @@ def rescaled_by_counts(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a rescaling", Kind.ELEMENTWISE)
     if reason:
         return reason
-    if not predicates.named(evidence.site, "mul", "div"):
+    if not predicates.does(evidence.site, *predicates.PRODUCTS, *predicates.DIVISIONS):
         return "it neither multiplies nor divides"
     facts = predicates.data_inputs(evidence)
     factor = any(not f.sequence_axes for f in facts) and any(f.sequence_axes for f in facts)
@@ -114,7 +114,7 @@ def rescaled_by_counts(evidence: Evidence) -> Match | str:
 
 
 def flattened(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is Kind.LAYOUT and predicates.named(evidence.site, "flatten"):
+    if predicates.does(evidence.site, Operation.FLATTEN):
         return Match(f"{evidence.site.operator} turns time into features, so that every column has a place of its own.")
     reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
@@ -136,7 +136,7 @@ def _merges_time(evidence: Evidence, site: Site) -> bool:
     after = next((f for f in (evidence.facts(k) for k in site.outputs) if f is not None), None)
     if after is not None and len(after.shape) > 2:
         return False
-    if predicates.named(site, "flatten"):
+    if predicates.does(site, Operation.FLATTEN):
         return True
     if before is None or after is None or len(before.shape) <= len(after.shape):
         return False
@@ -146,9 +146,6 @@ def _merges_time(evidence: Evidence, site: Site) -> bool:
 
 def _reads(evidence: Evidence, maker: Site) -> bool:
     """Whether the origin reads from ``maker``, directly or through a cast."""
-    casts = [
-        s
-        for s in evidence.upstream
-        if predicates.reads(evidence.site, s) and predicates.named(s, "cast", "tocopy", "identity")
-    ]
+    near = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
+    casts = [s for s in near if predicates.does(s, Operation.CAST, Operation.IDENTITY, Operation.DROPOUT)]
     return predicates.reads(evidence.site, maker) or any(predicates.reads(cast, maker) for cast in casts)

@@ -7,6 +7,7 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Slice, axes_of
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
@@ -40,9 +41,7 @@ def baked_length(evidence: Evidence) -> Match | str:
     if cut is not None and not predicates.mates_only(evidence):
         return Match(
             f"{evidence.site.operator} works on rows cut at a column that was frozen at export.",
-            RootCause(
-                cut, f"the length of the traced example is a constant here ({predicates.attribute(cut, 'ends', 'end')})"
-            ),
+            RootCause(cut[0], f"the length of the traced example is a constant here ({cut[1]})"),
         )
     dead = evidence.dead_positions
     if not dead or min(dead) < 0.5:
@@ -83,24 +82,25 @@ def _masks_by_length(evidence: Evidence) -> bool:
     return {i.role for i in predicates.mask_inputs(evidence)} == {Role.LENGTHS}
 
 
-def _constant_cut(evidence: Evidence) -> Site | None:
-    """A slice of the sequence that ends at a constant column: the origin, or right before it."""
+def _constant_cut(evidence: Evidence) -> tuple[Site, int] | None:
+    """A slice of the sequence that ends at a constant column, and that column: the origin, or right before it."""
     near = [s for s in evidence.upstream if predicates.reads(evidence.site, s)]
     for site in (evidence.site, *near):
         facts = next(iter(predicates.data_inputs(evidence, site)), None)
-        if site.kind is not Kind.INDEX or facts is None:
-            continue
-        axes, ends = predicates.axes_of(site, len(facts.shape)), predicates.attribute(site, "ends", "end")
-        starts, steps = predicates.attribute(site, "starts", "start"), predicates.attribute(site, "steps", "step")
-        plain = starts in ([0], (0,), 0) and steps in ([1], (1,), 1, None)
-        if plain and axes and set(axes) & set(facts.sequence_axes) and _is_length(ends):
-            return site
+        column = _end_of_cut(site)
+        axes = axes_of(site.settings, len(facts.shape)) if facts is not None else None
+        if facts is not None and column is not None and axes and set(axes) & set(facts.sequence_axes):
+            return site, column
     return None
 
 
-def _is_length(ends: object) -> bool:
-    value = ends[0] if isinstance(ends, list | tuple) and len(ends) == 1 else ends
-    return isinstance(value, int) and 1 < value < 2**31 - 1
+def _end_of_cut(site: Site) -> int | None:
+    """Where a slice of one axis ends that leaves out nothing before."""
+    match site.settings:
+        case Slice(starts=(0,), ends=(int() as end,), steps=(1,) | None) if 1 < end < 2**31 - 1:
+            return end
+        case _:
+            return None
 
 
 def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
@@ -122,4 +122,4 @@ def unclassified(evidence: Evidence) -> Match | str:
 
 
 def _spoken(site: Site) -> str:
-    return f"{site.operator} in {site.module}" if site.module else site.operator
+    return f"{site.operator} in {site.module}" if site.module else f"{site.operator}"

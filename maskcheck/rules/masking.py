@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from maskcheck.core.evidence import Evidence, TensorFacts
-from maskcheck.ir.graph import Site
+from maskcheck.ir.graph import Site, ancestors
 from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Fill, Pad, Quantiser, axes_of
 from maskcheck.rules import predicates
 
 UNMASKED_MASS = 1e-2
@@ -35,7 +36,7 @@ def as_softmax(evidence: Evidence) -> Evidence | None:
         return None
     softmax, between = passed
     before = [s for s in evidence.upstream if s is not softmax and s not in between]
-    nearest = predicates.ancestors(softmax.inputs, before)
+    nearest = ancestors(softmax.inputs, before)
     return replace(evidence, site=softmax, upstream=nearest, downstream=(*between, site, *evidence.downstream))
 
 
@@ -45,8 +46,8 @@ def _normalises_by_hand(evidence: Evidence) -> bool:
     if site.kind is not Kind.REDUCE_SUM:
         return False
     makers = [s for s in evidence.upstream if predicates.reads(site, s)]
-    exponentials = any(s.operator.rsplit(".", 1)[-1].lower() == "exp" for s in makers)
-    return exponentials and any(predicates.named(s, "div") for s in evidence.downstream)
+    exponentials = predicates.any_does(makers, Operation.EXP)
+    return exponentials and predicates.any_does(evidence.downstream, *predicates.DIVISIONS)
 
 
 _PASSED = (Kind.ELEMENTWISE, Kind.LAYOUT, Kind.RANDOM, Kind.STATIC_QUANTIZE)
@@ -73,7 +74,7 @@ def _back_to_softmax(evidence: Evidence) -> tuple[Site, tuple[Site, ...]] | None
 
 def shares_positions(softmax: Site, scores: TensorFacts) -> bool:
     """Whether a softmax shares weight out over positions, or, by mistake, over rows; not over features or clusters."""
-    axes = predicates.axes_of(softmax, len(scores.shape)) or (len(scores.shape) - 1,)
+    axes = axes_of(softmax.settings, len(scores.shape)) or (len(scores.shape) - 1,)
     return bool(scores.sequence_axes) and (axes[0] in scores.sequence_axes or axes[0] in (scores.batch_axis, 0))
 
 
@@ -82,7 +83,7 @@ def softmax_axis(evidence: Evidence) -> int | None:
     facts = predicates.sequence_input(evidence)
     if facts is None or not facts.shape:
         return None
-    axes = predicates.axes_of(evidence.site, len(facts.shape))
+    axes = axes_of(evidence.site.settings, len(facts.shape))
     return axes[0] if axes else len(facts.shape) - 1
 
 
@@ -148,38 +149,34 @@ def mask_path(evidence: Evidence) -> tuple[Site, ...]:
     if join is None and evidence.site.kind is Kind.ATTENTION:
         join = evidence.site
     masks = [k for k in join.inputs if (f := evidence.facts(k)) is not None and mask_like(f)] if join else []
-    return predicates.ancestors(masks, evidence.upstream)
+    return ancestors(masks, evidence.upstream)
 
 
 def lengthening(evidence: Evidence) -> Site | None:
     """The site that lays positions beside those of the mask and calls them real, as far as it is near."""
     for site in mask_path(evidence):
-        fill = site.attributes.get("fill")
-        if site.kind is Kind.PAD and isinstance(fill, int | float) and fill > 0:
+        if _lays_ones(site):
             return site
         if site.kind is Kind.CONCATENATE and 0 < len(predicates.data_inputs(evidence, site)) < len(site.inputs):
             return site
     return None
 
 
+def _lays_ones(site: Site) -> bool:
+    match site.settings:
+        case Pad(fill=float() | int() as fill, copies=False):
+            return fill > 0
+        case _:
+            return False
+
+
 def clipping(evidence: Evidence) -> tuple[Site, float] | None:
     """The quantiser between a mask and the softmax that cannot express what removes a pad, and the lowest it can."""
     for site in (*up_to_product(evidence), *mask_path(evidence)):
-        lowest = _lowest(site)
+        lowest = site.settings.lowest if isinstance(site.settings, Quantiser) else None
         if lowest is not None and is_weak(lowest):
             return site, lowest
     return None
-
-
-def _lowest(site: Site) -> float | None:
-    found = site.attributes
-    if isinstance(found.get("lowest"), float):
-        return float(found["lowest"])
-    told = [found.get(name) for name in ("scale", "quant_min", "zero_point")]
-    if not all(isinstance(value, int | float) for value in told):
-        return None
-    scale, least, zero = (float(value) for value in told if value is not None)
-    return scale * (least - zero)
 
 
 def up_to_product(evidence: Evidence) -> list[Site]:
@@ -201,8 +198,26 @@ def leaves_pads_in(evidence: Evidence) -> bool:
     operand = mask_operand(evidence) if evidence.site.kind is Kind.ATTENTION else None
     if operand is not None and operand.dtype == "bool":
         return True
-    fills = [site.attributes.get("fill") for site in (joining_site(evidence), *mask_path(evidence)) if site is not None]
-    return any(isinstance(fill, int | float) and is_strong(fill) for fill in fills)
+    sites = (joining_site(evidence), *mask_path(evidence))
+    values = [_put_in(site) for site in sites if site is not None]
+    return any(value is not None and is_strong(value) for value in values)
+
+
+def _put_in(site: Site) -> float | None:
+    """The constant that a site makes part of a mask: what a mask is divided by or compared with is none of it."""
+    match site.settings:
+        case Pad(copies=False):
+            return site.settings.fill
+        case Fill() if predicates.does(site, *_PUTS_IN):
+            return site.settings.value
+        case _:
+            return None
+
+
+_PUTS_IN = (
+    *(Operation.WHERE, Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY),
+    *(Operation.MAXIMUM, Operation.MINIMUM),
+)
 
 
 def is_strong(fill: float) -> bool:
@@ -225,10 +240,8 @@ def mask_like(facts: TensorFacts) -> bool:
 
 def fill_of(site: Site) -> float | None:
     """The constant a site puts in the place of scores, where it is known. A product with a mask puts in 0."""
-    fill = site.attributes.get("fill", site.attributes.get("value"))
-    if isinstance(fill, int | float) and not isinstance(fill, bool):
-        return float(fill)
-    return 0.0 if predicates.named(site, "mul") else None
+    fill = predicates.constant_of(site)
+    return 0.0 if fill is None and predicates.does(site, Operation.MULTIPLY) else fill
 
 
 def is_weak(fill: float) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import REDUCTIONS, Kind
 from maskcheck.rules import masking, predicates
 from maskcheck.rules.attention_structure import asked_again, contracts_sequence, keeps_both_axes
 from maskcheck.rules.rule import Match
 
 
 def fourier(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is not Kind.FOURIER and not predicates.named(evidence.site, "fft", "dft"):
+    if evidence.site.kind is not Kind.FOURIER:
         return f"{evidence.site.operator} is not a Fourier transform"
     return Match(f"{evidence.site.operator} mixes every position with every pad by a transform that no mask can enter.")
 
@@ -50,7 +50,7 @@ def soft_assignment(evidence: Evidence) -> Match | str:
 
 
 def across_rows(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a reduction", *predicates.REDUCTIONS)
+    reason = predicates.is_a(evidence, "a reduction", *REDUCTIONS)
     if reason:
         return reason
     if TwinKind.MATES not in predicates.leaking(evidence):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import axes_of
 from maskcheck.rules import predicates
 from maskcheck.rules.pooling import divides_sequence
 from maskcheck.rules.rule import Match
@@ -19,7 +22,7 @@ def batch_norm(evidence: Evidence) -> Match | str:
             f"{evidence.site.operator} takes the mean or variance of a batch normalisation over this batch: the "
             "model is in training mode, or keeps no running statistics."
         )
-    if not _is_norm(evidence, "batchnorm"):
+    if not _is_norm(evidence, _BATCH_NORM):
         return f"{evidence.site.operator} is not a batch normalisation"
     return Match(
         f"{evidence.site.operator} takes its statistics from this batch: the model is in training mode, or keeps "
@@ -28,7 +31,7 @@ def batch_norm(evidence: Evidence) -> Match | str:
 
 
 def group_norm(evidence: Evidence) -> Match | str:
-    if not _is_norm(evidence, "groupnorm", "instancenorm"):
+    if not _is_norm(evidence, _GROUP_NORM):
         return f"{evidence.site.operator} is not a group or instance normalisation"
     return Match(
         f"{evidence.site.operator} takes mean and variance over the padded time axis.", predicates.lost_mask(evidence)
@@ -36,12 +39,12 @@ def group_norm(evidence: Evidence) -> Match | str:
 
 
 def layer_norm(evidence: Evidence) -> Match | str:
-    if evidence.site.kind is Kind.NORMALIZATION or _is_norm(evidence, "layernorm", "rmsnorm", "unitnorm"):
+    if evidence.site.kind is Kind.NORMALIZATION or _is_norm(evidence, _LAYER_NORM):
         return Match(f"{evidence.site.operator} includes the padded time axis in its statistics.")
     if evidence.site.kind not in REDUCTIONS or not subtracts(evidence):
         return f"{evidence.site.operator} is not a normalisation"
     facts = predicates.sequence_input(evidence)
-    axes = predicates.axes_of(evidence.site, len(facts.shape)) if facts else None
+    axes = axes_of(evidence.site.settings, len(facts.shape)) if facts else None
     if facts is None or axes is None or not set(axes) & set(facts.sequence_axes):
         return "its mean does not run over the sequence"
     if not set(axes) - set(facts.sequence_axes):
@@ -84,10 +87,8 @@ def subtracts(evidence: Evidence) -> bool:
 
 
 def _standardises(evidence: Evidence, site: Site) -> bool:
-    if site.kind is not Kind.ELEMENTWISE or not predicates.named(site, "sub"):
-        deviation = predicates.named(evidence.site, "var", "std") and predicates.named(site, "div")
-        if site.kind is not Kind.ELEMENTWISE or not deviation:
-            return False
+    if not predicates.does(site, Operation.SUBTRACT) and not _divides_by_deviation(evidence, site):
+        return False
     known = [
         f
         for k in (*site.inputs, *site.outputs)
@@ -97,19 +98,42 @@ def _standardises(evidence: Evidence, site: Site) -> bool:
     return not known or (any(f.sequence_axes for f in known) and not _of_something_else(evidence, site))
 
 
+def _divides_by_deviation(evidence: Evidence, site: Site) -> bool:
+    deviates = predicates.does(evidence.site, Operation.VARIANCE, Operation.STANDARD_DEVIATION)
+    return deviates and predicates.does(site, *predicates.DIVISIONS)
+
+
 def _of_something_else(evidence: Evidence, site: Site) -> bool:
     """Whether a total is subtracted from, or is less, a sequence it was not taken of: what is still to come, say."""
     sums = evidence.site.kind is Kind.REDUCE_SUM
-    if not sums or not predicates.named(site, "sub") or not predicates.reads(site, evidence.site):
+    if not sums or not predicates.does(site, Operation.SUBTRACT) or not predicates.reads(site, evidence.site):
         return False
     ancestors = {k for s in evidence.upstream for k in (*s.inputs, *s.outputs)} | set(evidence.site.inputs)
     return not ancestors & (set(site.inputs) - set(evidence.site.outputs))
 
 
-def _is_norm(evidence: Evidence, *words: str) -> bool:
+Norms = Mapping[str, Operation]
+"""Operations that normalise, by the names of the modules that spell them out."""
+
+_BATCH_NORM: Norms = {"batchnorm": Operation.BATCH_NORM, "batchnormalization": Operation.BATCH_NORM}
+_GROUP_NORM: Norms = {
+    "groupnorm": Operation.GROUP_NORM,
+    "groupnormalization": Operation.GROUP_NORM,
+    "instancenorm": Operation.INSTANCE_NORM,
+    "instancenormalization": Operation.INSTANCE_NORM,
+}
+_LAYER_NORM: Norms = {
+    "layernorm": Operation.LAYER_NORM,
+    "layernormalization": Operation.LAYER_NORM,
+    "rmsnorm": Operation.RMS_NORM,
+    "rmsnormalization": Operation.RMS_NORM,
+    "unitnorm": Operation.LP_NORM,
+    "unitnormalization": Operation.LP_NORM,
+}
+
+
+def _is_norm(evidence: Evidence, norms: Norms) -> bool:
+    """Whether the origin is one of ``norms``, or a statistic inside a module that is called like one."""
     site = evidence.site
-    if site.kind is Kind.NORMALIZATION and predicates.named(site, *words):
-        return True
-    owner = (site.module_class or "").lower()
     statistic = site.kind in (*REDUCTIONS, Kind.NORMALIZATION, Kind.ELEMENTWISE)
-    return statistic and any(word in owner for word in words)
+    return predicates.does(site, *norms.values()) or (statistic and predicates.owned_by(site, *norms))

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
-from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.graph import Site, ancestors
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Clip
 from maskcheck.rules import masking, predicates
 from maskcheck.rules.rule import Match
 
 MEAN_KINDS = (Kind.REDUCE_MEAN, Kind.REDUCE_SUM)
-DIVIDE = ("div", "reciprocal")
+_DEVIATES = (
+    *(Operation.SQUARE_ROOT, Operation.RECIPROCAL_SQUARE_ROOT, Operation.POWER, Operation.SQUARE),
+    *(Operation.VARIANCE, Operation.STANDARD_DEVIATION, Operation.SUM_OF_SQUARES, Operation.NORM),
+)
+"""What a deviation is, or is made of."""
 
 
 def empty_row_division(evidence: Evidence) -> Match | str:
     if not predicates.only(evidence, TwinKind.EMPTY):
         return "rows with real positions leak as well"
-    divides = predicates.named(evidence.site, *DIVIDE, "pool") or evidence.site.kind in MEAN_KINDS
+    divides = (
+        predicates.does(evidence.site, *predicates.RATIOS, Operation.AVERAGE_POOL) or evidence.site.kind in MEAN_KINDS
+    )
     if not divides:
         return f"{evidence.site.operator} divides by nothing"
     return Match(f"{evidence.site.operator} divides by the number of real positions, which is 0 in a fully padded row.")
@@ -24,15 +31,13 @@ def empty_row_division(evidence: Evidence) -> Match | str:
 
 def statistics(evidence: Evidence) -> Match | str:
     scales = (
-        predicates.named(evidence.site, *DIVIDE)
+        predicates.does(evidence.site, *predicates.RATIOS)
         and size_operand(evidence) is not None
         and not predicates.keeps_sequence(evidence)
     )
     if not scales and evidence.site.kind not in (*MEAN_KINDS, Kind.REDUCE_OTHER):
         return f"{evidence.site.operator} is not a statistic"
-    deviates = predicates.any_named(
-        (evidence.site, *evidence.downstream), "sqrt", "var", "std", "pow", "square", "reducel2"
-    )
+    deviates = predicates.any_does((evidence.site, *evidence.downstream), *_DEVIATES)
     if not deviates or not predicates.any_kind(evidence.downstream, Kind.CONCATENATE):
         return "its result is not joined with a deviation"
     if divides_sequence(evidence):
@@ -66,7 +71,7 @@ def masked_sum_padded_length(evidence: Evidence) -> Match | str:
     site = evidence.site
     if site.kind is Kind.ELEMENTWISE:
         divisor = size_operand(evidence)
-        if divisor is None or not predicates.named(site, *DIVIDE, "mul"):
+        if divisor is None or not predicates.does(site, *predicates.RATIOS, *predicates.PRODUCTS):
             return "nothing computed from a shape scales its input"
         if predicates.keeps_sequence(evidence):
             return "its result is still a sequence"
@@ -110,7 +115,8 @@ def unmasked_max(evidence: Evidence) -> Match | str:
 
 def unmasked_mean(evidence: Evidence) -> Match | str:
     site = evidence.site
-    window = site.kind is Kind.WINDOW and not predicates.keeps_sequence(evidence) and not predicates.named(site, "max")
+    maximum = predicates.does(site, Operation.MAX_POOL)
+    window = site.kind is Kind.WINDOW and not predicates.keeps_sequence(evidence) and not maximum
     if not window and site.kind not in MEAN_KINDS:
         return f"{site.operator} is not a mean"
     if not predicates.works_along_sequence(evidence):
@@ -124,7 +130,7 @@ def unmasked_mean(evidence: Evidence) -> Match | str:
             predicates.lost_mask(evidence),
         )
     division = next(
-        (s for s in evidence.downstream if predicates.named(s, *DIVIDE) and predicates.reads(s, site)), None
+        (s for s in evidence.downstream if predicates.does(s, *predicates.RATIOS) and predicates.reads(s, site)), None
     )
     if division is None:
         return "nothing divides the sum"
@@ -228,7 +234,7 @@ def divides_sequence(evidence: Evidence) -> bool:
         return False
     for site in predicates.right_behind(evidence):
         made = evidence.facts(site.outputs[0]) if site.outputs else None
-        if predicates.named(site, "div") and made is not None and made.sequence_axes:
+        if predicates.does(site, *predicates.DIVISIONS) and made is not None and made.sequence_axes:
             return True
     return False
 
@@ -243,8 +249,7 @@ def size_operand(evidence: Evidence) -> str | None:
 
 
 def _not_a_maximum(evidence: Evidence) -> str | None:
-    window = evidence.site.kind is Kind.WINDOW and predicates.named(evidence.site, "max")
-    if not window and evidence.site.kind is not Kind.REDUCE_MAX:
+    if not predicates.does(evidence.site, Operation.MAX_POOL) and evidence.site.kind is not Kind.REDUCE_MAX:
         return f"{evidence.site.operator} is not a maximum"
     return "the maximum keeps the sequence" if predicates.keeps_sequence(evidence) else None
 
@@ -263,7 +268,7 @@ def _index_follows_mask(evidence: Evidence) -> bool:
 
 def _counted(evidence: Evidence) -> RootCause | None:
     """Where a mask becomes the number of its real positions, on the way to the position that is picked."""
-    sites = predicates.ancestors(evidence.site.inputs[1:], evidence.upstream)
+    sites = ancestors(evidence.site.inputs[1:], evidence.upstream)
     count = next((s for s in sites if s.kind is Kind.REDUCE_SUM), None)
     return RootCause(count, "real positions are counted here, as if the first column were one") if count else None
 
@@ -272,9 +277,15 @@ def _gated_product(evidence: Evidence) -> Site | None:
     """The product that multiplies the sequence by a squashed projection of the origin's result."""
     squashed = False
     for site in evidence.downstream:
-        squashed = squashed or predicates.named(site, "sigmoid", "tanh", "softplus")
-        if squashed and site.kind is Kind.ELEMENTWISE and predicates.named(site, "mul"):
+        squashed = squashed or _squashes(site)
+        if squashed and predicates.does(site, *predicates.PRODUCTS):
             known = [f for f in (evidence.facts(k) for k in site.inputs) if f is not None]
             if not known or any(f.sequence_axes for f in known):
                 return site
     return None
+
+
+def _squashes(site: Site) -> bool:
+    """Whether a site makes a gate of a projection; a clip to -1 and 1 is the hard form of a tanh."""
+    activation = predicates.does(site, Operation.SIGMOID, Operation.TANH, Operation.SOFTPLUS)
+    return activation or site.settings == Clip(lowest=-1.0, highest=1.0)

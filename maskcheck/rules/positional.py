@@ -5,15 +5,14 @@ from __future__ import annotations
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.report import TwinKind
-from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.rules import predicates
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.convolution import strides
 from maskcheck.rules.pooling import size_operand
 from maskcheck.rules.rule import Match
 
-WAVES = frozenset({"cos", "sin", "rotaryembedding", "rope"})
+_ADDS = (Operation.ADD, Operation.SUBTRACT, Operation.MATMUL_ADD)
 LOOKUPS = (Kind.EMBEDDING, Kind.INDEX)
 ARITHMETIC = (Kind.ELEMENTWISE, *LOOKUPS, Kind.CONCATENATE)
 
@@ -22,10 +21,10 @@ def rotary(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "arithmetic on positions", Kind.ELEMENTWISE, Kind.MATMUL)
     if reason:
         return reason
-    if predicates.named(evidence.site, "add", "sub", "concat"):
+    if predicates.does(evidence.site, *_ADDS):
         return "positions are added here; rotary ones turn what they meet"
     near = (evidence.site, *evidence.upstream, *evidence.downstream[:3])
-    if not any(_words(site) & WAVES for site in near):
+    if not predicates.any_does(near, Operation.TRIGONOMETRIC, Operation.ROTARY):
         return "no sines or cosines of positions are near"
     if predicates.left_only(evidence) or not _content_is_silent(evidence):
         return "what stands in the pads matters, or only their side"
@@ -98,7 +97,7 @@ def scaled(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "arithmetic", *ARITHMETIC, Kind.MATMUL)
     if reason:
         return reason
-    if predicates.named(evidence.site, "slice"):
+    if predicates.does(evidence.site, Operation.SLICE, Operation.SLICE_UPDATE):
         return "it cuts a sequence and scales nothing"
     if (
         predicates.left_only(evidence)
@@ -152,7 +151,7 @@ def _not_by_column(evidence: Evidence) -> str | None:
         return reason
     if not predicates.left_only(evidence):
         return "right padding leaks as well"
-    if predicates.named(evidence.site, "embedlayernorm"):
+    if predicates.does(evidence.site, Operation.EMBEDDING_NORM):
         return None
     return None if _position_operand(evidence) is not None else "none of its operands is a position or a table of them"
 
@@ -173,10 +172,6 @@ def _position_operand(evidence: Evidence, patterns: bool = False) -> TensorFacts
 
 def _content_is_silent(evidence: Evidence) -> bool:
     return TwinKind.CONTENT not in predicates.leaking(evidence)
-
-
-def _words(site: Site) -> frozenset[str]:
-    return frozenset(site.operator.lower().replace("_", ".").split("."))
 
 
 def _is_integer(facts: TensorFacts) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 from maskcheck.core.contract import InputContract, Role, Side
@@ -12,18 +12,17 @@ from maskcheck.core.evidence import Evidence, TensorFacts
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import REDUCTIONS, Kind, Operation
+from maskcheck.ir.settings import Fill, axes_of
 from maskcheck.rules import static
 
-REDUCTIONS = (
-    Kind.REDUCE_MEAN,
-    Kind.REDUCE_SUM,
-    Kind.REDUCE_MAX,
-    Kind.REDUCE_OTHER,
-)
 MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
-UNFOLD = ("unfold", "im2col")
-"""Operations that lay the neighbours of a step beside it."""
+DIVISIONS = (Operation.DIVIDE, Operation.FLOOR_DIVIDE, Operation.DIVIDE_ADD)
+"""Operations with a divisor."""
+RATIOS = (*DIVISIONS, Operation.RECIPROCAL)
+"""Operations by which a sum becomes a mean, written as a division or as a product with the reciprocal."""
+PRODUCTS = (Operation.MULTIPLY, Operation.MULTIPLY_ADD)
+"""Operations that scale one tensor by another, position by position."""
 
 
 def leaking(evidence: Evidence) -> frozenset[TwinKind]:
@@ -79,14 +78,31 @@ def mates_only(evidence: Evidence) -> bool:
     return TwinKind.MATES in leaking(evidence) and only(evidence, TwinKind.MATES, TwinKind.EMPTY)
 
 
-def named(site: Site, *words: str) -> bool:
-    """Whether the operation's name contains one of ``words``, however it is spelt (``aten.group_norm``)."""
-    name = re.sub(r"[^a-z0-9]", "", site.operator.lower())
-    return any(word in name for word in words)
+def does(site: Site, *operations: Operation) -> bool:
+    """Whether the site is one of ``operations``."""
+    return site.operation in operations
 
 
-def any_named(sites: Sequence[Site], *words: str) -> bool:
-    return any(named(s, *words) for s in sites)
+def any_does(sites: Sequence[Site], *operations: Operation) -> bool:
+    return any(does(s, *operations) for s in sites)
+
+
+def owned_by(site: Site, *names: str) -> bool:
+    """Whether the class of the module around the site is named by one of ``names``, which are lower case.
+
+    A name stands for whole words, joined in any way: "batchnorm" is found in ``SyncBatchNorm2d`` and ``batch_norm``.
+    """
+    words = _WORD.findall(class_name(site))
+    found = {"".join(words[i:j]).lower() for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+    return any(name in found for name in names)
+
+
+def class_name(site: Site) -> str:
+    """The name of the class of the module around the site, without its package; empty where there is none."""
+    return (site.module_class or "").rpartition(".")[2]
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def any_kind(sites: Sequence[Site], *kinds: Kind) -> bool:
@@ -106,19 +122,9 @@ def sequence_input(evidence: Evidence) -> TensorFacts | None:
     return next((f for f in facts if f.sequence_axes), facts[0] if facts else None)
 
 
-def attribute(site: Site, *names: str) -> object:
-    """Value of the first attribute of ``names`` that the site has, else ``None``."""
-    return next((site.attributes[n] for n in names if n in site.attributes), None)
-
-
-def axes_of(site: Site, rank: int) -> tuple[int, ...] | None:
-    """Axes the operation works along, counted from 0; ``None`` when the site does not say."""
-    value = attribute(site, "axes", "axis", "dim", "dims")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value % rank,) if rank else ()
-    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
-        return tuple(v % rank for v in value) if rank else ()
-    return None
+def constant_of(site: Site) -> float | None:
+    """The only constant among the operands of a selection, addition or product, where it is known."""
+    return site.settings.value if isinstance(site.settings, Fill) else None
 
 
 def works_along_sequence(evidence: Evidence) -> bool:
@@ -126,7 +132,7 @@ def works_along_sequence(evidence: Evidence) -> bool:
     facts = sequence_input(evidence)
     if facts is None or not facts.sequence_axes:
         return True
-    axes = axes_of(evidence.site, len(facts.shape))
+    axes = axes_of(evidence.site.settings, len(facts.shape))
     if axes is not None:
         return bool(set(axes) & set(facts.sequence_axes))
     out = evidence.output_facts
@@ -138,7 +144,7 @@ def works_along_batch(evidence: Evidence) -> bool:
     facts = sequence_input(evidence)
     if facts is None:
         return False
-    axes = axes_of(evidence.site, len(facts.shape))
+    axes = axes_of(evidence.site.settings, len(facts.shape))
     if axes is not None:
         # A trace of one row does not tell which axis is the batch; by convention it is the first.
         return (0 if facts.batch_axis is None and 0 not in facts.sequence_axes else facts.batch_axis) in axes
@@ -154,7 +160,7 @@ def keeps_sequence(evidence: Evidence) -> bool:
     if evidence.site.kind is Kind.WINDOW and facts is not None and out is not None:
         # Windows of two make nine and ten steps five alike: their number tells no sequence, and is more than one.
         return any(out.shape[axis] > 1 for axis in facts.sequence_axes if axis < len(out.shape))
-    axes = axes_of(evidence.site, len(facts.shape)) if facts and evidence.site.kind in REDUCTIONS else None
+    axes = axes_of(evidence.site.settings, len(facts.shape)) if facts and evidence.site.kind in REDUCTIONS else None
     if facts is not None and axes is not None and set(facts.sequence_axes) <= set(axes):
         return False
     return out is not None and bool(out.sequence_axes)
@@ -207,19 +213,6 @@ def unused_mask(evidence: Evidence) -> StaticFact | None:
     return None
 
 
-def ancestors(keys: Iterable[str], sites: Iterable[Site]) -> tuple[Site, ...]:
-    """Those of ``sites`` that the tensors called ``keys`` were made by, nearest first."""
-    makers = {key: s for s in sites for key in s.outputs}
-    found: dict[str, Site] = {}
-    queue = list(keys)
-    while queue:
-        maker = makers.get(queue.pop(0))
-        if maker is not None and maker.name not in found:
-            found[maker.name] = maker
-            queue += maker.inputs
-    return tuple(found.values())
-
-
 def lost_mask(evidence: Evidence) -> RootCause | None:
     """Where the mask this site lacks was lost, if the graph shows it."""
     unused = unused_mask(evidence)
@@ -242,7 +235,7 @@ def _mask_of_computed(evidence: Evidence) -> RootCause | None:
         return None
     names = {i.name for i in evidence.contract.inputs}
     for site in evidence.upstream:
-        if site.operator == "Masking" and not names & set(site.inputs):
+        if does(site, Operation.MASKING) and not names & set(site.inputs):
             return RootCause(site, "padding is recognised by a value here, and computed features no longer have it")
     return None
 
@@ -283,7 +276,7 @@ def length_enters(evidence: Evidence, key: str) -> RootCause | None:
         if site is None or site.name in seen:
             continue
         seen.add(site.name)
-        casts = named(site, "cast", "tocopy", "convert")
+        casts = does(site, Operation.CAST)
         found = site if found is None or (any(_moves(evidence, k) for k in site.outputs) and not casts) else found
         stack += [k for k in site.inputs if _moves(evidence, k)]
     return RootCause(found, "the padded length is read here") if found else None

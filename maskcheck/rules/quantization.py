@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Quantiser
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
-
-DYNAMIC = ("dynamicquantize", "quantizedlineardynamic", "lineardynamic", "quantizedynamic")
 
 
 def block_scale(evidence: Evidence) -> Match | str:
@@ -16,8 +15,8 @@ def block_scale(evidence: Evidence) -> Match | str:
         return f"{evidence.site.operator} does not quantise activations"
     if _measures_range(evidence) and predicates.keeps_sequence(evidence):
         return Match(f"{evidence.site.operator} gives blocks of steps one scale, and the last block holds padding.")
-    size = predicates.attribute(evidence.site, "block_size", "group_size")
-    if not isinstance(size, int) or size < 1:
+    size = evidence.site.settings.block if isinstance(evidence.site.settings, Quantiser) else None
+    if not size:
         return "it has one scale for the whole tensor"
     return Match(
         f"{evidence.site.operator} gives blocks of {size} values one scale, and blocks span real positions and padding."
@@ -54,11 +53,12 @@ def dynamic_scale(evidence: Evidence) -> Match | str:
 
 
 def _quantises(evidence: Evidence) -> bool:
-    return evidence.site.kind is Kind.QUANTIZE or predicates.named(evidence.site, *DYNAMIC) or _measures_range(evidence)
+    return evidence.site.kind is Kind.QUANTIZE or _measures_range(evidence)
 
 
 def _measures_range(evidence: Evidence) -> bool:
     """Whether a largest or smallest value over positions becomes the step to which the same values are rounded."""
     extreme = evidence.site.kind in (Kind.REDUCE_MAX, Kind.REDUCE_OTHER)
-    divided = next((i for i, s in enumerate(evidence.downstream) if predicates.named(s, "div", "mul")), None)
-    return extreme and divided is not None and predicates.any_named(evidence.downstream[divided:], "round")
+    scales = (*predicates.DIVISIONS, *predicates.PRODUCTS)
+    divided = next((i for i, s in enumerate(evidence.downstream) if predicates.does(s, *scales)), None)
+    return extreme and divided is not None and predicates.any_does(evidence.downstream[divided:], Operation.ROUND)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Along, Direction, Recurrence, Slice, StepwiseLayer
 from maskcheck.rules import predicates, static
 from maskcheck.rules.rule import Match
-
-BACKWARD = ("bidirectional", "reverse", "backward")
 
 
 def outer_mask_missing(evidence: Evidence) -> Match | str:
@@ -28,7 +27,7 @@ def outer_mask_missing(evidence: Evidence) -> Match | str:
 
 
 def lengths_with_left_padding(evidence: Evidence) -> Match | str:
-    packs = predicates.named(evidence.site, "packpadded", "padpacked")
+    packs = predicates.does(evidence.site, Operation.PACK_SEQUENCE, Operation.UNPACK_SEQUENCE)
     reason = None if packs else predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
@@ -68,8 +67,7 @@ def rows_out_of_order(evidence: Evidence) -> Match | str:
 
 
 def zero_filled_last_step(evidence: Evidence) -> Match | str:
-    zeros = predicates.attribute(evidence.site, "zero_output_for_mask") is True
-    if zeros and evidence.site.kind is Kind.RECURRENT and not predicates.keeps_sequence(evidence):
+    if _answers_zero_at_pads(evidence.site) and not predicates.keeps_sequence(evidence):
         return Match(
             f"{evidence.site.operator} hands out zeros at masked steps, and its last output is one of them in every "
             "row that is padded behind."
@@ -87,6 +85,15 @@ def zero_filled_last_step(evidence: Evidence) -> Match | str:
         f"{evidence.site.operator} takes the last column of a tensor whose pads are filled with zeros: short rows "
         "give zeros."
     )
+
+
+def _answers_zero_at_pads(site: Site) -> bool:
+    """Whether a recurrent layer that returns its last output alone returns zeros where that is a pad's."""
+    match site.settings:
+        case Recurrence(zeroes_pads=True, returns_sequence=False):
+            return True
+        case _:
+            return False
 
 
 def zeroed_not_skipped(evidence: Evidence) -> Match | str:
@@ -127,7 +134,7 @@ def final_state(evidence: Evidence) -> Match | str:
             f"{evidence.site.operator} takes the last column of {column.operator}, which ran on through the pads.",
             RootCause(column, "this layer is not told the lengths"),
         )
-    inside = predicates.attribute(evidence.site, "applies") == Kind.RECURRENT.value
+    inside = evidence.site.settings == StepwiseLayer(recurrent=True)
     reason = None if inside else predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
@@ -153,10 +160,7 @@ def reversed_scan(evidence: Evidence) -> Match | str:
 
 
 def loop_without_select(evidence: Evidence) -> Match | str:
-    reason = predicates.is_a(evidence, "a loop over time", Kind.SUBGRAPH, Kind.SCAN)
-    if reason:
-        return reason
-    if not predicates.named(evidence.site, "loop", "scan", "while"):
+    if not predicates.does(evidence.site, Operation.LOOP):
         return f"{evidence.site.operator} is not a loop"
     who = (
         "a mask that belongs to other rows"
@@ -196,7 +200,7 @@ def _last_column(evidence: Evidence) -> Site | None:
         or not predicates.right_leaks(evidence)
     ):
         return None
-    makers = [s for s in evidence.upstream if s.kind is not Kind.LAYOUT and s.operator != "Constant"]
+    makers = [s for s in evidence.upstream if s.kind is not Kind.LAYOUT and not predicates.does(s, Operation.CONSTANT)]
     return makers[0] if makers and makers[0].kind is Kind.RECURRENT else None
 
 
@@ -215,19 +219,20 @@ def has_lengths(evidence: Evidence) -> bool:
 
 
 def runs_backward(evidence: Evidence) -> bool:
-    site = evidence.site
-    direction = str(predicates.attribute(site, "direction") or "").lower()
-    flag = predicates.attribute(site, "bidirectional", "reverse", "go_backwards")
-    if isinstance(direction, str) and any(word in direction for word in BACKWARD):
-        return True
-    if flag is True or (isinstance(flag, int) and flag == 1):
-        return True
-    if predicates.named(site, *BACKWARD) or "bidirectional" in (site.module_class or "").lower():
+    if _told_backward(evidence.site) or predicates.owned_by(evidence.site, "bidirectional"):
         return True
     if _reads_reversed(evidence):
         return True
     # A forward layer with right padding is right at every real step; an error that grows towards the start is not its.
     return evidence.spread is Spread.START and TwinKind.SIDE is not evidence.twin
+
+
+def _told_backward(site: Site) -> bool:
+    match site.settings:
+        case Recurrence(direction=Direction.REVERSE | Direction.BIDIRECTIONAL) | Along(reverse=True):
+            return True
+        case _:
+            return False
 
 
 def _reads_reversed(evidence: Evidence) -> bool:
@@ -244,6 +249,8 @@ def _reads_reversed(evidence: Evidence) -> bool:
 
 
 def _reverses(site: Site) -> bool:
-    step = predicates.attribute(site, "steps", "step")
-    values = step if isinstance(step, list | tuple) else (step,)
-    return predicates.named(site, "flip", "reverse") or any(isinstance(v, int) and v < 0 for v in values)
+    match site.settings:
+        case Slice(steps=tuple() as steps):
+            return any(step < 0 for step in steps)
+        case _:
+            return predicates.does(site, Operation.FLIP, Operation.REVERSE_SEQUENCE)

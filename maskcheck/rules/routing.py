@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import ORDERINGS, Kind
 from maskcheck.rules import predicates
 from maskcheck.rules.rule import Match
+
+_ROUTERS = ("router", "moe", "expert", "experts", "sparse", "switch")
+"""Names in the classes of modules that dispatch tokens to experts."""
 
 
 def expert_capacity(evidence: Evidence) -> Match | str:
@@ -14,12 +17,10 @@ def expert_capacity(evidence: Evidence) -> Match | str:
     if reason:
         return reason
     chosen = predicates.any_kind(evidence.upstream, Kind.ROUTING, Kind.SOFTMAX)
-    compared = predicates.any_named(evidence.downstream, "less", "greater", "lt", "le")
+    compared = predicates.any_does(evidence.downstream, *ORDERINGS)
     ranks = site.kind is Kind.SCAN and chosen and compared
-    owner = (site.module_class or "").lower()
     routes = site.kind is Kind.ROUTING and (
-        any(word in owner for word in ("router", "moe", "expert", "sparse", "switch"))
-        or predicates.any_kind(evidence.upstream, Kind.SCAN)
+        predicates.owned_by(site, *_ROUTERS) or predicates.any_kind(evidence.upstream, Kind.SCAN)
     )
     if not ranks and not routes:
         return "no tokens are dispatched to experts"

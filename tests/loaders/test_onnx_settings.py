@@ -439,6 +439,11 @@ class TestRecurrence:
         assert settings_of("GRU", ["x", "w", "r"], opset=1, direction="foward") == Recurrence(returns_sequence=True)
 
 
+def fused(**settings: Any) -> Attention:
+    """Settings of an operator of the runtime's own set."""
+    return Attention(fused_by_runtime=True, **settings)
+
+
 class TestAttention:
     def test_of_the_standard(self) -> None:
         operands = ["q", "k", "v", "mask", "", "", "lengths"]
@@ -449,14 +454,14 @@ class TestAttention:
     def test_of_microsoft(self) -> None:
         operands = ["x", "w", "b", "mask", "", "bias"]
         found = settings_of(f"{MICROSOFT}.Attention", operands, num_heads=2, unidirectional=1, mask_filter_value=-5.0)
-        assert found == Attention(mask="mask", bias="bias", causal=True, fill=-5.0)
-        assert settings_of(f"{MICROSOFT}.Attention", ["x", "w"], num_heads=2) == Attention(fill=-10000.0)
+        assert found == fused(mask="mask", bias="bias", causal=True, fill=-5.0)
+        assert settings_of(f"{MICROSOFT}.Attention", ["x", "w"], num_heads=2) == fused(fill=-10000.0)
 
     def test_the_rank_of_a_mask(self) -> None:
         operator, operands = f"{MICROSOFT}.Attention", ["q", "w", "b", "x"]
-        assert settings_of(operator, operands, rank=1, num_heads=2) == Attention(mask="x", mask_rank=1, fill=-10000.0)
+        assert settings_of(operator, operands, rank=1, num_heads=2) == fused(mask="x", mask_rank=1, fill=-10000.0)
         stored = settings_of(operator, ["q", "w", "b", "m"], {"m": np.ones((2, 3), np.int32)}, num_heads=2)
-        assert stored == Attention(mask="m", mask_rank=2, fill=-10000.0)
+        assert stored == fused(mask="m", mask_rank=2, fill=-10000.0)
 
     @pytest.mark.parametrize(
         ("operator", "mask", "bias", "lengths", "more"),
@@ -482,11 +487,11 @@ class TestAttention:
         operands = [f"operand{position}" for position in range(20)]
         keys = {"mask": mask, "bias": bias, "lengths": lengths}
         wanted = {name: f"operand{at}" for name, at in keys.items() if at is not None}
-        assert settings_of(f"{MICROSOFT}.{operator}", operands) == Attention(**wanted, **more)
+        assert settings_of(f"{MICROSOFT}.{operator}", operands) == fused(**wanted, **more)
 
     def test_group_query_attention_need_not_be_causal(self) -> None:
         found = settings_of(f"{MICROSOFT}.GroupQueryAttention", ["q", "k", "v", "", "", "lengths"], causal=0)
-        assert found == Attention(lengths="lengths", causal=False)
+        assert found == fused(lengths="lengths", causal=False)
 
     def test_every_fused_attention_is_known(self) -> None:
         tables = (("", operations.STANDARD), (f"{MICROSOFT}.", operations.CONTRIB))

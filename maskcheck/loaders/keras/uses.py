@@ -104,7 +104,7 @@ class Uses:
         self._found = {u: None for u in self._found if not (u.input == name and u.site.rsplit("#", 1)[0] in makers)}
 
     def _add(self, name: str, kind: UseKind, site: Site, value: float | int | None) -> None:
-        self._found[InputUse(name, kind, site.name, site.operator, value)] = None
+        self._found[InputUse(name, kind, site.name, site.operator, value, site.operation)] = None
 
 
 def _constant(operands: list[Any], builder: TraceBuilder) -> float | int | None:

@@ -14,6 +14,7 @@ from maskcheck.ir.settings import Along, Attention, Compare, Lookup, Recurrence,
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
+from maskcheck.loaders.onnx.operations import operation_of
 from maskcheck.loaders.onnx.translate import Ranks
 
 _KEEPS = frozenset(
@@ -83,7 +84,7 @@ def _kept_rows(name: str, found: Sequence[InputUse], graph: OnnxGraph, constants
         if table is not None and table.ndim == 2 and table.dtype.kind == "f":
             empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
             if len(empty) == 1:
-                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0])
+                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0], use.operation)
 
 
 def _wrapped_ids(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> str | None:
@@ -180,7 +181,7 @@ def _rank(node: OnnxNode, rank: int | None, constants: Constants) -> int | None:
 
 def _use(name: str, node: OnnxNode, view: _View, settings: Settings | None) -> InputUse:
     kind, value = (UseKind.OTHER, None) if view.column else _meaning(view, settings)
-    return InputUse(name, kind, node.name, node.operator, value)
+    return InputUse(name, kind, node.name, node.operator, value, operation_of(node))
 
 
 def _meaning(view: _View, settings: Settings | None) -> tuple[UseKind, float | int | None]:

@@ -26,7 +26,7 @@ def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ..
             if site.operator == "output":
                 continue
             if positions == [1] and isinstance(site.settings, Recurrence) and site.settings.lengths in held:
-                uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator))
+                uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator, None, site.operation))
             elif _keeps(site, positions):
                 held.update(site.outputs)
             else:
@@ -52,7 +52,7 @@ def _uses(name: str, site: Site, held: Collection[str]) -> list[InputUse]:
             found = [(UseKind.MASK, rank)]
         case _:
             found = [(UseKind.OTHER, None)]
-    return [InputUse(name, kind, site.name, site.operator, value) for kind, value in found]
+    return [InputUse(name, kind, site.name, site.operator, value, site.operation) for kind, value in found]
 
 
 def static_facts(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, Dimension, OutputContract, OutputKind, Role
 from maskcheck.core.errors import RunError
-from maskcheck.core.model import Array, Model, TensorSpec
+from maskcheck.core.model import Array, Model
 from maskcheck.probe.contract import names
 from maskcheck.probe.layout import Padding, assemble
 from maskcheck.probe.samples import generate
@@ -143,7 +143,7 @@ def with_dimensions(contract: Contract, changes: Mapping[str, Mapping[str, int |
     return replace(contract, domains=domains)
 
 
-def settle_outputs(model: Model, contract: Contract, specs: Sequence[TensorSpec], working: Working) -> Contract:
+def settle_outputs(model: Model, contract: Contract, working: Working) -> Contract:
     """Label each output's axes by what makes them grow."""
     base = working.outputs
     labels: dict[str, list[str | None]] = {name: [None] * array.ndim for name, array in base.items()}
@@ -164,13 +164,13 @@ def settle_outputs(model: Model, contract: Contract, specs: Sequence[TensorSpec]
                 if longer is not None:
                     if longer[name].ndim == array.ndim and longer[name].shape[axis] != size:
                         labels[name][axis] = dimension.name
-                elif dimension.fixed and size == dimension.fixed and not _declared_constant(specs, name, axis, array):
+                elif dimension.fixed and size == dimension.fixed and not _has_classes(axis, array):
                     labels[name][axis] = dimension.name
-    outputs = tuple(_output(name, base[name], tuple(labels[name]), contract) for name in base)
+    outputs = tuple(_output(name, tuple(labels[name]), contract) for name in base)
     return replace(contract, outputs=outputs)
 
 
-def _declared_constant(specs: Sequence[TensorSpec], name: str, axis: int, array: Array) -> bool:
+def _has_classes(axis: int, array: Array) -> bool:
     """The last axis of a pooled answer may happen to be as long as the sequence: (batch, classes) has no time."""
     return array.ndim == 2 and axis == 1 and np.issubdtype(array.dtype, np.floating)
 
@@ -196,7 +196,7 @@ def _grown(model: Model, contract: Contract, working: Working, dimension: str) -
     return None
 
 
-def _output(name: str, array: Array, labels: tuple[str | None, ...], contract: Contract) -> OutputContract:
+def _output(name: str, labels: tuple[str | None, ...], contract: Contract) -> OutputContract:
     padded = [label for label in labels if label not in (BATCH, None)]
     domain = next((d.name for d in contract.domains if padded and padded[0] in {x.name for x in d.dimensions}), None)
     if names.role_of(name) is not None and ("past" in name or "present" in name or "cache" in name):

@@ -28,7 +28,6 @@ class Grouping:
 
 def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
     """Gather inputs into domains. ``merge_all`` puts everything one-dimensional into a single domain."""
-    stated = _stated(drafts)
     content = [d for d in drafts if d.role in _PRIMARY and d.padded]
     primaries = [d for d in content if not _is_square(d)] or content
     homes: list[list[Draft]] = []
@@ -39,7 +38,7 @@ def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
     domains: dict[str, str | None] = {d.spec.name: None for d in drafts}
     dimensions: dict[str, tuple[str, ...]] = {}
     fixed: dict[str, int] = {}
-    homes_by_name = _name_homes(homes, stated)
+    homes_by_name = _name_homes(homes)
     for name, members in homes_by_name.items():
         image = len(members[0].padded) == 2
         dimensions[name] = ("height", "width") if image else (_own_label(members[0]) or name,)
@@ -67,10 +66,6 @@ def _is_square(draft: Draft) -> bool:
     """Features for every two positions, such as the edges between nodes: they go with the positions' own features."""
     sizes = {draft.shape[axis] for axis in draft.padded}
     return draft.role is Role.FEATURES and len(draft.shape) == 3 and len(draft.padded) == 2 and len(sizes) == 1
-
-
-def _stated(drafts: Sequence[Draft]) -> set[str]:
-    return {str(label) for d in drafts for label in d.labels if label not in (BATCH, None, "?")}
 
 
 def _own_label(draft: Draft) -> str | None:
@@ -105,7 +100,7 @@ def _made_up(symbol: str, draft: Draft) -> bool:
     return bool(named or re.fullmatch(r"s\d+|unk__\d+|d\d+|dim_?\d+|\?", symbol))
 
 
-def _name_homes(homes: Sequence[Sequence[Draft]], stated: set[str]) -> dict[str, list[Draft]]:
+def _name_homes(homes: Sequence[Sequence[Draft]]) -> dict[str, list[Draft]]:
     named: dict[str, list[Draft]] = {}
     for i, members in enumerate(homes):
         if len(homes) == 1:

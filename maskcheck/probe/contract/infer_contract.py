@@ -306,7 +306,7 @@ def _pad_value(model: Model, d: Draft) -> tuple[float | int | None, str]:
 def _settle(model: Model, contract: Contract, working: behaviour.Working, overrides: Overrides) -> Inference:
     contract, working = behaviour.settle_batch(model, contract, working)
     contract, working = behaviour.settle_lengths(model, contract, working)
-    contract = behaviour.settle_outputs(model, contract, model.outputs, working)
+    contract = behaviour.settle_outputs(model, contract, working)
     working = behaviour.widen(model, contract, working)
     contract = _minima(contract, working)
     stated = [

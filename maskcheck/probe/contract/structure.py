@@ -10,6 +10,7 @@ import numpy as np
 
 from maskcheck.core.contract import BATCH, Role
 from maskcheck.core.model import InputUse, Model, TensorSpec, UseKind
+from maskcheck.ir.operation import EQUALITIES
 from maskcheck.probe.contract import names
 
 _SEGMENT_ROWS = 4
@@ -68,13 +69,6 @@ class Facts:
     padding: int | None = None
 
 
-_SAME = frozenset({"eq", "ne", "equal", "notequal"})
-
-
-def _asks_for_the_same(use: InputUse) -> bool:
-    return use.operator.rsplit(".", 1)[-1].replace("_", "").lower() in _SAME
-
-
 def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
     mine = [u for u in uses if u.input == name]
     return Facts(
@@ -82,7 +76,7 @@ def facts_of(uses: Sequence[InputUse], name: str) -> Facts:
         tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None),
         frozenset(u.kind for u in mine),
         next((u.value for u in mine if u.kind is UseKind.MASKING), None),
-        tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None and _asks_for_the_same(u)),
+        tuple(u.value for u in mine if u.kind is UseKind.COMPARE and u.value is not None and u.operation in EQUALITIES),
         next((int(u.value) for u in mine if u.kind is UseKind.PADDING and u.value is not None), None),
     )
 

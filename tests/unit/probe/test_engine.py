@@ -13,6 +13,7 @@ from maskcheck.core.report import Status, TwinKind
 from maskcheck.core.settings import Overrides, Settings
 from maskcheck.explain.explain_model import Explanation, explain_model
 from maskcheck.ir.operation import Kind as K
+from maskcheck.ir.settings import Softmax
 from maskcheck.probe.contract.infer_contract import infer
 from maskcheck.probe.run_twins import TwinResults, run
 from maskcheck.probe.samples import Source
@@ -91,7 +92,7 @@ def features_model(*nodes: Node, outputs: tuple[str, ...] = ("out",), mask: bool
 
 
 def test_rows_that_touch_each_other_leak_through_mates_only() -> None:
-    mixing = Node("out", K.SOFTMAX, ("features",), lambda x: softmax(x, axis=0), {"axis": 0})
+    mixing = Node("out", K.SOFTMAX, ("features",), lambda x: softmax(x, axis=0), Softmax(axis=0))
     results, explanation = probe(features_model(mixing))
     assert status(results, TwinKind.LENGTH) is Status.CLEAN
     assert status(results, TwinKind.MATES) is Status.LEAKY

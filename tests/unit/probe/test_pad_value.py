@@ -13,6 +13,7 @@ from maskcheck.core.model import InputUse, TensorSpec, UseKind
 from maskcheck.core.report import Finding, ModelReport, Outcome, PassportRow, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
 from maskcheck.ir.operation import Kind as K
+from maskcheck.ir.operation import Operation
 from tests.fakes import FakeModel, Node
 
 TABLE = np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32)
@@ -40,7 +41,7 @@ def words(*, mask: bool = False, compares: bool = True, apart: bool = False) -> 
     keep: Callable[..., np.ndarray] = (lambda x, m: x * m[..., None]) if apart else mean
     nodes.append(Node("answer", K.ELEMENTWISE, ("embed", marks), keep))
     uses = [InputUse("input_ids", UseKind.INDEX, "embed", "embedding", 30)]
-    uses.append(InputUse("input_ids", UseKind.COMPARE, "real", "not_equal", 0))
+    uses.append(InputUse("input_ids", UseKind.COMPARE, "real", "not_equal", 0, Operation.NOT_EQUAL))
     uses += [InputUse("attention_mask", UseKind.OTHER, "told", "and")] if mask else []
     return FakeModel(WORDS + ((MASK,) if mask else ()), nodes, ("answer",), {"table": TABLE}, tuple(uses))
 
@@ -53,7 +54,7 @@ def frames(value: float = 0.0) -> FakeModel:
         Node("answer", K.ELEMENTWISE, ("project", "real"), mean),
     ]
     uses = (
-        InputUse("features", UseKind.COMPARE, "real", "not_equal", value),
+        InputUse("features", UseKind.COMPARE, "real", "not_equal", value, Operation.NOT_EQUAL),
         InputUse("features", UseKind.OTHER, "project", "matmul"),
     )
     return FakeModel(FRAMES, nodes, ("answer",), {"weights": WEIGHTS}, uses)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from maskcheck.core.contract import Conflict, Role
 from maskcheck.core.model import StaticFact
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Attention, Fill, Pad, Quantiser, Settings, Softmax
 from tests.unit.rules.scene import case, step, t, weight
 
 SCORES = t("BHTT")
@@ -13,38 +14,38 @@ MASKED = t("BHTT", mask_reaches=True)
 MASK = t("B11T", mask_reaches=True, dtype="bool")
 KEYS = {"tensors": {"scores": SCORES, "mask": MASK}}
 SOFTMAX = {
+    "operation": Operation.SOFTMAX,
     "operator": "Softmax",
-    "kind": Kind.SOFTMAX,
     "reads": (SCORES,),
     "makes": (SCORES,),
-    "attributes": {"axis": -1},
+    "settings": Softmax(axis=-1),
 }
 WITH_MASK = {**SOFTMAX, "reads": (MASKED,), "mass": (0.4, 0.3), "axis": "none"}
-FUSED = {"operator": "Attention", "kind": Kind.ATTENTION, "reads": (t("BTD"), weight()), "makes": (t("BTD"),)}
+FUSED = {"operation": Operation.ATTENTION, "operator": "Attention", "reads": (t("BTD"), weight()), "makes": (t("BTD"),)}
 STATES = t("BTD")
 
 
-def join(operation: str, **attributes: float) -> tuple[object, ...]:
+def join(operation: Operation, settings: Settings | None = None) -> tuple[object, ...]:
     """A site that puts the mask onto the scores, before the softmax."""
-    return (step(operation, Kind.ELEMENTWISE, ("scores", "mask"), ("in0",), **attributes),)
+    return (step(operation, ("scores", "mask"), ("in0",), settings),)
 
 
 def quantised(lowest: float) -> tuple[Site, ...]:
     """A mask joins the scores, and a quantiser that can express so much stands before the softmax."""
     return (
-        step("DequantizeLinear", Kind.ELEMENTWISE, ("coarse",), ("in0",)),
-        step("QuantizeLinear", Kind.STATIC_QUANTIZE, ("joined",), ("coarse",), lowest=lowest),
-        step("Add", Kind.ELEMENTWISE, ("scores", "mask"), ("joined",)),
+        step(Operation.DEQUANTIZE, ("coarse",), ("in0",), operator="DequantizeLinear"),
+        step(Operation.QUANTIZE, ("joined",), ("coarse",), Quantiser(lowest=lowest), operator="QuantizeLinear"),
+        step(Operation.ADD, ("scores", "mask"), ("joined",), operator="Add"),
     )
 
 
 def lengthened(fill: float) -> Site:
     """A site that lays positions behind those of the mask."""
-    return step("Pad", Kind.PAD, ("given",), ("mask",), fill=fill)
+    return step(Operation.PAD, ("given",), ("mask",), Pad(fill=fill), operator="Pad")
 
 
-AFTER = step("Mul", Kind.ELEMENTWISE, ("out0", "mask"), ("masked",))
-RETURN = step("MatMul", Kind.MATMUL, ("out0", "values"), ("context",))
+AFTER = step(Operation.MULTIPLY, ("out0", "mask"), ("masked",), operator="Mul")
+RETURN = step(Operation.MATMUL, ("out0", "values"), ("context",), operator="MatMul")
 
 CASES = (
     case("MC201", {**SOFTMAX, "roles": (Role.TOKENS,)}, {"leaks": "s"}, "MC217", "no padding mask"),
@@ -56,15 +57,17 @@ CASES = (
         "1 means padding.",
     ),
     case("MC202", {**WITH_MASK, "dead": (0.1, 0.9)}, {"dead": (0.9,)}, "MC207", "inverted"),
-    case("MC203", {**SOFTMAX, "attributes": {"axis": 2}}, {"attributes": {"axis": 3}}, "MC205", "queries (axis 2)"),
-    case("MC203", {**SOFTMAX, "attributes": {"axis": 0}}, {"attributes": {"axis": 3}}, "MC205", "rows of the batch"),
+    case("MC203", {**SOFTMAX, "settings": Softmax(axis=2)}, {"settings": Softmax(axis=3)}, "MC205", "queries (axis 2)"),
+    case(
+        "MC203", {**SOFTMAX, "settings": Softmax(axis=0)}, {"settings": Softmax(axis=3)}, "MC205", "rows of the batch"
+    ),
     case("MC204", {**WITH_MASK, "axis": "queries"}, {"axis": "none"}, "MC207", "query axis"),
     case("MC205", SOFTMAX, {"roles": (Role.TOKENS,)}, "MC201", "'mask'"),
     case("MC206", {**WITH_MASK, "mass": (2e-4, 1e-4)}, {"mass": (0.2, 0.1)}, "MC207", "0.0002"),
     case(
         "MC206",
-        {**WITH_MASK, **KEYS, "up": join("Where", fill=-1e-9)},
-        {"up": join("Add")},
+        {**WITH_MASK, **KEYS, "up": join(Operation.WHERE, Fill(values=(-1e-9,)))},
+        {"up": join(Operation.ADD)},
         "MC207",
         "-1e-09, which does not remove them",
     ),
@@ -75,7 +78,7 @@ CASES = (
         "MC207",
         "fills with -10.",
     ),
-    case("MC207", {**WITH_MASK, **KEYS, "up": join("Add")}, {"mass": (0.0, 0.0)}, "MC999", "40% of the weight"),
+    case("MC207", {**WITH_MASK, **KEYS, "up": join(Operation.ADD)}, {"mass": (0.0, 0.0)}, "MC999", "40% of the weight"),
     case("MC208", {**WITH_MASK, "leaks": "clsk"}, {"leaks": "cls"}, "MC207", "changes nothing"),
     case(
         "MC209",
@@ -85,7 +88,13 @@ CASES = (
         "denominator",
     ),
     case("MC210", {**WITH_MASK, "mass": (0.25, 0.25)}, {"mass": (0.25, 0.21)}, "MC207", "25%"),
-    case("MC210", {**WITH_MASK, "up": (step("BitwiseNot", Kind.ELEMENTWISE),)}, {"up": ()}, "MC207", "bit by bit"),
+    case(
+        "MC210",
+        {**WITH_MASK, "up": (step(Operation.BITWISE_NOT, operator="BitwiseNot"),)},
+        {"up": ()},
+        "MC207",
+        "bit by bit",
+    ),
     case("MC211", {**SOFTMAX, "leaks": "m"}, {"leaks": "cm"}, "MC205", "across the rows"),
     case(
         "MC211",
@@ -105,7 +114,7 @@ CASES = (
     ),
     case(
         "MC215",
-        {"operator": "MatMul", "kind": Kind.MATMUL, "reads": (t("BHDT"), t("BHTD")), "makes": (t("BHDD"),)},
+        {"operation": Operation.MATMUL, "operator": "MatMul", "reads": (t("BHDT"), t("BHTD")), "makes": (t("BHDD"),)},
         {"makes": (t("BHTT"),)},
         "MC999",
         "linear attention",
@@ -113,13 +122,13 @@ CASES = (
     case(
         "MC216",
         {
+            "operation": Operation.MATMUL,
             "operator": "MatMul",
-            "kind": Kind.MATMUL,
             "reads": (weight("KT"), t("BTD")),
             "makes": (t("BKD"),),
-            "down": (step("MatMul", Kind.MATMUL), step("Softmax", Kind.SOFTMAX)),
+            "down": (step(Operation.MATMUL, operator="MatMul"), step(Operation.SOFTMAX, operator="Softmax")),
         },
-        {"down": (step("MatMul", Kind.MATMUL),)},
+        {"down": (step(Operation.MATMUL, operator="MatMul"),)},
         "MC921",
         "before the attention",
     ),
@@ -127,15 +136,15 @@ CASES = (
     case("MC218", {**WITH_MASK, "leaks": "l", "mass": (0.0, 0.0)}, {"mass": (0.3, 0.2)}, "MC207", "padded length"),
     case(
         "MC222",
-        {**WITH_MASK, **KEYS, "leaks": "l", "mass": (0.0, 0.0), "up": (*join("Where"), lengthened(1.0))},
-        {"up": (*join("Where"), lengthened(0.0))},
+        {**WITH_MASK, **KEYS, "leaks": "l", "mass": (0.0, 0.0), "up": (*join(Operation.WHERE), lengthened(1.0))},
+        {"up": (*join(Operation.WHERE), lengthened(0.0))},
         "MC218",
         "calls them real",
     ),
     case("MC219", {**SOFTMAX, "reads": (MASKED,), "leaks": "s"}, {"leaks": "cls"}, "MC207", "column 0"),
     case(
         "MC220",
-        {"operator": "Mul", "kind": Kind.ELEMENTWISE, "reads": (STATES,), "makes": (STATES,), "leaks": "p"},
+        {"operation": Operation.MULTIPLY, "operator": "Mul", "reads": (STATES,), "makes": (STATES,), "leaks": "p"},
         {"leaks": "pc"},
         "MC999",
         "NaN",
@@ -172,8 +181,8 @@ CASES = (
     case(
         "MC942",
         {
+            "operation": Operation.SUM,
             "operator": "ReduceSum",
-            "kind": Kind.REDUCE_SUM,
             "reads": (t("BTD", mask_reaches=True),),
             "makes": (t("BD"),),
             "leaks": "s",
@@ -184,6 +193,10 @@ CASES = (
         "lengths",
     ),
     case(
-        "MC943", {**FUSED, "operator": "com.microsoft.Attention"}, {"format": "torch-module"}, "MC205", "given no mask"
+        "MC943",
+        {**FUSED, "operator": "com.microsoft.Attention", "settings": Attention(fused_by_runtime=True)},
+        {"format": "torch-module"},
+        "MC205",
+        "given no mask",
     ),
 )

@@ -6,49 +6,54 @@ from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Spread
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import TwinKind
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Quantiser, Reduce, Slice, Softmax
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED, SCORES = t("BTD"), t("BD"), t("BHTT")
 COLUMNS = t("TD", shape_only=True)
 SIZE = t("1", shape_only=True)
-ADD = {"operator": "Add", "kind": Kind.ELEMENTWISE, "reads": (STATES, COLUMNS), "makes": (STATES,)}
-COSINE = step("Cos", Kind.ELEMENTWISE, ("angles",), ("in1",))
-SOFTMAX = step("Softmax", Kind.SOFTMAX, ("out0",), ("weights",))
+ADD = {"operation": Operation.ADD, "operator": "Add", "reads": (STATES, COLUMNS), "makes": (STATES,)}
+COSINE = step(Operation.TRIGONOMETRIC, ("angles",), ("in1",), operator="Cos")
+SOFTMAX = step(Operation.SOFTMAX, ("out0",), ("weights",), operator="Softmax")
 LOOKUP = {
+    "operation": Operation.EMBEDDING,
     "operator": "Gather",
-    "kind": Kind.EMBEDDING,
     "reads": (weight("RD"), t("BT", dtype="int64")),
     "makes": (STATES,),
 }
-FLAT = step("Flatten", Kind.LAYOUT, ("states",), ("in0",))
-PRODUCT = {"operator": "MatMul", "kind": Kind.MATMUL, "reads": (t("BDT"), weight("TT")), "makes": (t("BDT"),)}
+FLAT = step(Operation.FLATTEN, ("states",), ("in0",), operator="Flatten")
+PRODUCT = {"operation": Operation.MATMUL, "operator": "MatMul", "reads": (t("BDT"), weight("TT")), "makes": (t("BDT"),)}
 QUANTIZE = {
+    "operation": Operation.DYNAMIC_QUANTIZE,
     "operator": "DynamicQuantizeLinear",
-    "kind": Kind.QUANTIZE,
     "reads": (STATES,),
     "makes": (STATES,),
     "leaks": "cm",
 }
-ROUTE = {"operator": "TopK", "kind": Kind.ROUTING, "reads": (t("BT"),), "makes": (t("BT"),)}
+ROUTE = {"operation": Operation.TOP_K, "operator": "TopK", "reads": (t("BT"),), "makes": (t("BT"),)}
 MEAN = {
+    "operation": Operation.MEAN,
     "operator": "ReduceMean",
-    "kind": Kind.REDUCE_MEAN,
     "reads": (STATES,),
     "makes": (POOLED,),
-    "attributes": {"axes": [1]},
+    "settings": Reduce(axes=(1,)),
 }
 LAST = {
+    "operation": Operation.GATHER,
     "operator": "Gather",
-    "kind": Kind.INDEX,
     "reads": (STATES, t("B", dtype="int64", mask_reaches=True)),
     "makes": (POOLED,),
 }
 BAKED = StaticFact("baked-length", None, "LSTM reads constant lengths [7]")
 DROPPED = StaticFact("mask-dropped", "reshape", "Reshape passes no mask on")
 GIVEN = (Role.TOKENS, Role.MASK, Role.POSITIONS)
-CUT = step("Slice", Kind.INDEX, ("states",), ("in0",), axes=[1], starts=[0], ends=[16], steps=[1])
-TAIL = step("Slice", Kind.INDEX, ("states",), ("in0",), axes=[1], starts=[1], ends=[16], steps=[1])
+CUT = step(
+    Operation.SLICE, ("states",), ("in0",), Slice(axes=(1,), starts=(0,), ends=(16,), steps=(1,)), operator="Slice"
+)
+TAIL = step(
+    Operation.SLICE, ("states",), ("in0",), Slice(axes=(1,), starts=(1,), ends=(16,), steps=(1,)), operator="Slice"
+)
 
 CASES = (
     case(
@@ -75,10 +80,16 @@ CASES = (
         "MC999",
         "pad id",
     ),
-    case("MC605", {**ADD, "operator": "Mul", "leaks": "ls", "up": (COSINE,)}, {"up": ()}, "MC603", "frequencies"),
+    case(
+        "MC605",
+        {**ADD, "operation": Operation.MULTIPLY, "operator": "Mul", "leaks": "ls", "up": (COSINE,)},
+        {"up": ()},
+        "MC603",
+        "frequencies",
+    ),
     case(
         "MC606",
-        {**MEAN, "reads": (t("BTKD"),), "makes": (t("BTD"),), "attributes": {"axes": [2]}, "leaks": "s"},
+        {**MEAN, "reads": (t("BTKD"),), "makes": (t("BTD"),), "settings": Reduce(axes=(2,)), "leaks": "s"},
         {"leaks": "cls"},
         "MC112",
         "column 0",
@@ -92,8 +103,8 @@ CASES = (
     ),
     case(
         "MC701",
-        {**LOOKUP, "operator": "aten._embedding_bag"},
-        {"operator": "aten.embedding"},
+        {**LOOKUP, "operation": Operation.EMBEDDING_BAG, "operator": "aten._embedding_bag"},
+        {"operation": Operation.EMBEDDING, "operator": "aten.embedding"},
         "MC999",
         "pad id's row",
     ),
@@ -109,9 +120,10 @@ CASES = (
         "MC703",
         {
             **ADD,
+            "operation": Operation.MULTIPLY,
             "operator": "Mul",
             "reads": (STATES, t("B11")),
-            "up": (step("ReduceSum", Kind.REDUCE_SUM), step("Gather", Kind.EMBEDDING)),
+            "up": (step(Operation.SUM, operator="ReduceSum"), step(Operation.EMBEDDING, operator="Gather")),
         },
         {"spread": Spread.BOUNDARY},
         "MC999",
@@ -121,13 +133,14 @@ CASES = (
         "MC704",
         {
             **PRODUCT,
+            "operation": Operation.LINEAR,
             "operator": "Gemm",
             "reads": (t("BR"), weight()),
             "makes": (POOLED,),
             "up": (FLAT,),
             "tensors": {"states": STATES},
         },
-        {"up": (step("Relu", Kind.ELEMENTWISE, ("states",), ("in0",)),)},
+        {"up": (step(Operation.RELU, ("states",), ("in0",), operator="Relu"),)},
         "MC999",
         "Flatten turned time into features",
     ),
@@ -155,29 +168,29 @@ CASES = (
     case(
         "MC924",
         {
+            "operation": Operation.MATMUL,
             "operator": "MatMul",
-            "kind": Kind.MATMUL,
             "reads": (t("BKT"), STATES),
             "makes": (t("BKD"),),
-            "up": (step("Softmax", Kind.SOFTMAX, ("shares",), ("in0",), axis=1),),
+            "up": (step(Operation.SOFTMAX, ("shares",), ("in0",), Softmax(axis=1), operator="Softmax"),),
             "tensors": {"shares": t("BKT")},
         },
-        {"up": (step("Relu", Kind.ELEMENTWISE, ("shares",), ("in0",)),)},
+        {"up": (step(Operation.RELU, ("shares",), ("in0",), operator="Relu"),)},
         "MC215",
         "clusters",
     ),
-    case("MC801", QUANTIZE, {"attributes": {"block_size": 32}}, "MC802", "one scale"),
+    case("MC801", QUANTIZE, {"settings": Quantiser(block=32)}, "MC802", "one scale"),
     case(
         "MC801",
-        {**QUANTIZE, "operator": "DynamicQuantizeLSTM", "kind": Kind.RECURRENT},
-        {"operator": "LSTM"},
+        {**QUANTIZE, "operation": Operation.DYNAMIC_LSTM, "operator": "DynamicQuantizeLSTM"},
+        {"operation": Operation.LSTM, "operator": "LSTM"},
         "MC302",
         "one scale",
     ),
     case(
         "MC802",
-        {**QUANTIZE, "attributes": {"block_size": 32}},
-        {"attributes": {"block_size": 0}},
+        {**QUANTIZE, "settings": Quantiser(block=32)},
+        {"settings": Quantiser(block=0)},
         "MC801",
         "blocks of 32",
     ),
@@ -185,13 +198,13 @@ CASES = (
     case(
         "MC901",
         {
+            "operation": Operation.CUMULATIVE_SUM,
             "operator": "CumSum",
-            "kind": Kind.SCAN,
             "reads": (STATES,),
             "makes": (STATES,),
             "leaks": "ls",
-            "up": (step("Softmax", Kind.SOFTMAX),),
-            "down": (step("LessOrEqual", Kind.ELEMENTWISE),),
+            "up": (step(Operation.SOFTMAX, operator="Softmax"),),
+            "down": (step(Operation.LESS_OR_EQUAL, operator="LessOrEqual"),),
         },
         {"down": ()},
         "MC923",
@@ -200,8 +213,8 @@ CASES = (
     case("MC902", ROUTE, {"leaks": "s", "makes": (t("BT"),)}, "MC606", "compete"),
     case(
         "MC920",
-        {**PRODUCT, "operator": "DFT", "kind": Kind.FOURIER},
-        {"operator": "MatMul", "kind": Kind.MATMUL},
+        {**PRODUCT, "operation": Operation.FOURIER_TRANSFORM, "operator": "DFT"},
+        {"operation": Operation.MATMUL, "operator": "MatMul"},
         "MC921",
         "transform",
     ),
@@ -217,7 +230,7 @@ CASES = (
     ),
     case(
         "MC944",
-        {**ADD, "operator": "Custom", "kind": Kind.OTHER, "framework": "keras", "static": (DROPPED,)},
+        {**ADD, "operation": Operation.OTHER, "operator": "Custom", "framework": "keras", "static": (DROPPED,)},
         {"static": ()},
         "MC999",
         "an earlier layer dropped it",
@@ -231,10 +244,16 @@ CASES = (
     ),
     case(
         "MC945",
-        {**MEAN, "operator": "Dropout", "kind": Kind.RANDOM},
-        {"kind": Kind.ELEMENTWISE},
+        {**MEAN, "operation": Operation.RANDOM, "operator": "Dropout"},
+        {"operation": Operation.DROPOUT},
         "MC999",
         "random numbers",
     ),
-    case("MC999", {**ADD, "operator": "Combine", "kind": Kind.OTHER}, {"kind": Kind.FOURIER}, "MC920", "Combine"),
+    case(
+        "MC999",
+        {**ADD, "operation": Operation.OTHER, "operator": "Combine"},
+        {"operation": Operation.FOURIER_TRANSFORM},
+        "MC920",
+        "Combine",
+    ),
 )

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from maskcheck.core.contract import Side
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Reduce, Softmax
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED, KEPT = t("BTD"), t("BD"), t("B1D")
 MEAN = {
+    "operation": Operation.MEAN,
     "operator": "ReduceMean",
-    "kind": Kind.REDUCE_MEAN,
     "reads": (STATES,),
     "makes": (POOLED,),
-    "attributes": {"axes": [1]},
+    "settings": Reduce(axes=(1,)),
 }
-SUM = {**MEAN, "operator": "ReduceSum", "kind": Kind.REDUCE_SUM}
-MAXIMUM = {**MEAN, "operator": "ReduceMax", "kind": Kind.REDUCE_MAX}
+SUM = {**MEAN, "operation": Operation.SUM, "operator": "ReduceSum"}
+MAXIMUM = {**MEAN, "operation": Operation.MAX, "operator": "ReduceMax"}
 ZEROED = t("BTD", zero_at_pads=True)
 SIZE = t("1", shape_only=True, dtype="int64")
-INDEX = {"operator": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,)}
+INDEX = {"operation": Operation.GATHER, "operator": "Gather", "reads": (STATES, weight("1")), "makes": (POOLED,)}
 FOUND = t("B", mask_reaches=True, dtype="int64")
-POOL = {"operator": "AveragePool", "kind": Kind.WINDOW, "reads": (t("BDT"),)}
-DIVIDE = {"operator": "Div", "kind": Kind.ELEMENTWISE, "reads": (POOLED, SIZE), "makes": (POOLED,), "leaks": "ls"}
-NORM = {"kind": Kind.NORMALIZATION, "reads": (STATES,), "makes": (STATES,)}
+POOL = {"operation": Operation.AVERAGE_POOL, "operator": "AveragePool", "reads": (t("BDT"),)}
+DIVIDE = {"operation": Operation.DIVIDE, "operator": "Div", "reads": (POOLED, SIZE), "makes": (POOLED,), "leaks": "ls"}
+NORM = {"reads": (STATES,), "makes": (STATES,)}
 
-DIVIDED = step("Div", Kind.ELEMENTWISE, ("out0", "count"), ("mean",))
-CENTRED = step("Sub", Kind.ELEMENTWISE, ("in0", "out0"), ("centred",))
-SQUARED = step("Pow", Kind.ELEMENTWISE, ("centred", "two"), ("squared",))
-ROOT = step("Sqrt", Kind.ELEMENTWISE, ("variance",), ("deviation",))
-SCALED = step("Div", Kind.ELEMENTWISE, ("centred", "deviation"), ("scaled",))
-JOINED = step("Concat", Kind.CONCATENATE, ("out0", "deviation"), ("pair",))
-GATED = step("Mul", Kind.ELEMENTWISE, ("in0", "gate"), ("gated",))
-SQUASHED = step("Sigmoid", Kind.ELEMENTWISE, ("projected",), ("gate",))
-PROJECTED = step("Gemm", Kind.MATMUL, ("out0", "weight"), ("projected",))
+DIVIDED = step(Operation.DIVIDE, ("out0", "count"), ("mean",), operator="Div")
+CENTRED = step(Operation.SUBTRACT, ("in0", "out0"), ("centred",), operator="Sub")
+SQUARED = step(Operation.POWER, ("centred", "two"), ("squared",), operator="Pow")
+ROOT = step(Operation.SQUARE_ROOT, ("variance",), ("deviation",), operator="Sqrt")
+SCALED = step(Operation.DIVIDE, ("centred", "deviation"), ("scaled",), operator="Div")
+JOINED = step(Operation.CONCATENATE, ("out0", "deviation"), ("pair",), operator="Concat")
+GATED = step(Operation.MULTIPLY, ("in0", "gate"), ("gated",), operator="Mul")
+SQUASHED = step(Operation.SIGMOID, ("projected",), ("gate",), operator="Sigmoid")
+PROJECTED = step(Operation.LINEAR, ("out0", "weight"), ("projected",), operator="Gemm")
 SERIES = {"centred": STATES, "squared": STATES, "scaled": STATES}
 
 CASES = (
@@ -69,13 +70,13 @@ CASES = (
     case(
         "MC109",
         {
+            "operation": Operation.SOFTMAX,
             "operator": "Softmax",
-            "kind": Kind.SOFTMAX,
             "reads": (t("BT"),),
             "makes": (t("BT"),),
-            "attributes": {"axis": 1},
+            "settings": Softmax(axis=1),
         },
-        {"reads": (t("BTT"),), "attributes": {"axis": 2}},
+        {"reads": (t("BTT"),), "settings": Softmax(axis=2)},
         "MC205",
         "pooling weights",
     ),
@@ -99,34 +100,44 @@ CASES = (
     case("MC114", SUM, {"down": (DIVIDED,)}, "MC101", "adds up"),
     case(
         "MC501",
-        {**NORM, "operator": "InstanceNormalization"},
-        {"operator": "LayerNormalization"},
+        {**NORM, "operation": Operation.INSTANCE_NORM, "operator": "InstanceNormalization"},
+        {"operation": Operation.LAYER_NORM, "operator": "LayerNormalization"},
         "MC502",
         "time axis",
     ),
     case("MC501", {**MEAN, "module_class": "GroupNorm"}, {"module_class": "Pool"}, "MC101", "time axis"),
-    case("MC502", {**NORM, "operator": "LayerNormalization"}, {"operator": "aten.batch_norm"}, "MC503", "time axis"),
     case(
         "MC502",
-        {**MEAN, "attributes": {"axes": [1, 2]}, "down": (CENTRED,)},
-        {"attributes": {"axes": [1]}},
+        {**NORM, "operation": Operation.LAYER_NORM, "operator": "LayerNormalization"},
+        {"operation": Operation.BATCH_NORM, "operator": "aten.batch_norm"},
+        "MC503",
+        "time axis",
+    ),
+    case(
+        "MC502",
+        {**MEAN, "settings": Reduce(axes=(1, 2)), "down": (CENTRED,)},
+        {"settings": Reduce(axes=(1,))},
         "MC504",
         "features together",
     ),
     case(
-        "MC503", {**NORM, "operator": "BatchNormalization"}, {"operator": "GroupNormalization"}, "MC501", "this batch"
+        "MC503",
+        {**NORM, "operation": Operation.BATCH_NORM, "operator": "BatchNormalization"},
+        {"operation": Operation.GROUP_NORM, "operator": "GroupNormalization"},
+        "MC501",
+        "this batch",
     ),
     case(
         "MC503",
-        {**MEAN, "attributes": {"axes": [0, 1]}, "down": (CENTRED, SCALED), "tensors": SERIES, "leaks": "clm"},
-        {"attributes": {"axes": [1]}, "leaks": "cl"},
+        {**MEAN, "settings": Reduce(axes=(0, 1)), "down": (CENTRED, SCALED), "tensors": SERIES, "leaks": "clm"},
+        {"settings": Reduce(axes=(1,)), "leaks": "cl"},
         "MC504",
         "training mode",
     ),
     case("MC504", {**MEAN, "makes": (KEPT,), "down": (CENTRED,)}, {"down": (JOINED,)}, "MC101", "standardised"),
     case(
         "MC922",
-        {**MAXIMUM, "attributes": {"axes": [0, 1, 2]}, "leaks": "cm"},
+        {**MAXIMUM, "settings": Reduce(axes=(0, 1, 2)), "leaks": "cm"},
         {"leaks": "c"},
         "MC103",
         "rows of the batch",

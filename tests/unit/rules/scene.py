@@ -22,10 +22,8 @@ from maskcheck.core.evidence import Evidence, Spread, TensorFacts
 from maskcheck.core.model import StaticFact
 from maskcheck.core.report import AttentionMap, MaskAxis, TwinKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind, Operation
-from maskcheck.loaders.keras import operations as keras_operations
-from maskcheck.loaders.onnx import operations as onnx_operations
-from maskcheck.loaders.pytorch import operations as torch_operations
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Settings
 
 TWINS = {
     "c": TwinKind.CONTENT,
@@ -59,26 +57,26 @@ def weight(axes: str = "DD") -> TensorFacts:
     return t(axes, constant=True)
 
 
-def translated(operator: str, kind: Kind) -> Operation:
-    """The operation of that kind which a loader makes of the operator, whichever framework's it is."""
-    names = (operator.removeprefix("com.microsoft."), operator.removeprefix("aten.").strip("_"))
-    tables = (onnx_operations.STANDARD, onnx_operations.CONTRIB, torch_operations._OPERATIONS)
-    tables = (*tables, keras_operations.LAYERS, keras_operations.OPERATORS)
-    found = (table[name] for name in names for table in tables if name in table)
-    return next((o for o in found if o.kind is kind), next(o for o in Operation if o.kind is kind))
-
-
 def step(
-    operator: str, kind: Kind, reads: tuple[str, ...] = (), makes: tuple[str, ...] = (), **attributes: Any
+    operation: Operation,
+    reads: tuple[str, ...] = (),
+    makes: tuple[str, ...] = (),
+    settings: Settings | None = None,
+    *,
+    operator: str | None = None,
 ) -> Site:
-    """A neighbour of the origin. The origin reads ``in0``, ``in1`` ... and makes ``out0`` ..."""
+    """A neighbour of the origin. The origin reads ``in0``, ``in1`` ... and makes ``out0`` ...
+
+    ``operator`` is what a framework calls the operation; its name in lower case is that of the site.
+    """
+    called = operator or operation.value
     return Site(
-        name=f"/{operator.lower()}",
-        operator=operator,
-        operation=translated(operator, kind),
+        name=f"/{called.lower()}",
+        operator=called,
+        operation=operation,
         inputs=reads,
         outputs=makes,
-        attributes=attributes,
+        settings=settings,
     )
 
 
@@ -110,15 +108,15 @@ def contract(
 
 
 def evidence(
-    operator: str,
-    kind: Kind,
+    operation: Operation,
     reads: tuple[TensorFacts, ...] = (),
     makes: tuple[TensorFacts, ...] = (),
     leaks: str = "cls",
     tried: str = "clmse",
     up: tuple[Site, ...] = (),
     down: tuple[Site, ...] = (),
-    attributes: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    operator: str | None = None,
     tensors: Mapping[str, TensorFacts] | None = None,
     roles: tuple[Role, ...] = (Role.TOKENS, Role.MASK),
     side: Side = Side.RIGHT,
@@ -138,15 +136,16 @@ def evidence(
     module_class: str | None = None,
 ) -> Evidence:
     """An origin in the twins spelt by ``leaks``; those of ``tried`` that are not among them are clean."""
+    called = operator or operation.value
     site = Site(
-        name=f"/{operator.lower()}_origin",
-        operator=operator,
-        operation=translated(operator, kind),
+        name=f"/{called.lower()}_origin",
+        operator=called,
+        operation=operation,
         inputs=tuple(f"in{i}" for i in range(len(reads))),
         outputs=tuple(f"out{i}" for i in range(max(len(makes), 1))),
         module=module,
         module_class=module_class,
-        attributes=dict(attributes or {}),
+        settings=settings,
     )
     known = {f"in{i}": f for i, f in enumerate(reads)} | {f"out{i}": f for i, f in enumerate(makes)}
     at_site = {TWINS[letter]: 0.5 for letter in leaks}

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from maskcheck.core.evidence import Spread
 from maskcheck.core.model import StaticFact
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Along, Direction, Recurrence, Slice, Window
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED = t("BTD"), t("BD")
 ZEROED = t("BTD", zero_at_pads=True)
 LENGTHS = t("B", mask_reaches=True, dtype="int32")
 LSTM = {
+    "operation": Operation.LSTM,
     "operator": "LSTM",
-    "kind": Kind.RECURRENT,
     "reads": (STATES, weight(), weight()),
     "makes": (STATES, POOLED),
-    "attributes": {"direction": "forward"},
+    "settings": Recurrence(direction=Direction.FORWARD),
 }
-BOTH = {**LSTM, "attributes": {"direction": "bidirectional"}}
-INDEX = {"operator": "Gather", "kind": Kind.INDEX, "reads": (STATES, weight("1")), "makes": (POOLED,), "leaks": "cl"}
-CONV = {"operator": "Conv", "kind": Kind.CONVOLUTION, "reads": (t("BDT"), weight()), "makes": (t("BDT"),)}
-DEPTHWISE = {**CONV, "attributes": {"group": 16}}
-FILTER = step("Conv", Kind.CONVOLUTION, ("out0", "weight"), ("filtered",))
-LAYER = step("LSTM", Kind.RECURRENT, ("embedded",), ("in0",))
-SHIFT = step("Slice", Kind.INDEX, ("embedded",), ("in0",))
-CONCAT = step("Concat", Kind.CONCATENATE, ("embedded", "out0"), ("joined",))
+BOTH = {**LSTM, "settings": Recurrence(direction=Direction.BIDIRECTIONAL)}
+INDEX = {
+    "operation": Operation.GATHER,
+    "operator": "Gather",
+    "reads": (STATES, weight("1")),
+    "makes": (POOLED,),
+    "leaks": "cl",
+}
+CONV = {"operation": Operation.CONVOLUTION, "operator": "Conv", "reads": (t("BDT"), weight()), "makes": (t("BDT"),)}
+DEPTHWISE = {**CONV, "settings": Window(groups=16)}
+FILTER = step(Operation.CONVOLUTION, ("out0", "weight"), ("filtered",), operator="Conv")
+LAYER = step(Operation.LSTM, ("embedded",), ("in0",), operator="LSTM")
+SHIFT = step(Operation.SLICE, ("embedded",), ("in0",), operator="Slice")
+LAID = step(Operation.PAD, ("embedded",), ("in0",), operator="Pad")
+CONCAT = step(Operation.CONCATENATE, ("embedded", "out0"), ("joined",), operator="Concat")
 
 CASES = (
-    case("MC301", BOTH, {"attributes": {"direction": "forward"}}, "MC302", "backward pass"),
+    case("MC301", BOTH, {"settings": Recurrence(direction=Direction.FORWARD)}, "MC302", "backward pass"),
     case(
         "MC301",
-        {**BOTH, "down": (step("Add", Kind.ELEMENTWISE, ("out0", "bias"), ("sum",)),)},
-        {"down": (step("Squeeze", Kind.LAYOUT, ("out1",), ("state",)),)},
+        {**BOTH, "down": (step(Operation.ADD, ("out0", "bias"), ("sum",), operator="Add"),)},
+        {"down": (step(Operation.SQUEEZE, ("out1",), ("state",), operator="Squeeze"),)},
         "MC302",
         "backward pass",
     ),
@@ -60,7 +68,14 @@ CASES = (
     ),
     case(
         "MC306",
-        {**INDEX, "operator": "TopK", "kind": Kind.ROUTING, "leaks": "m", "up": (LAYER,), "attributes": {"axis": 1}},
+        {
+            **INDEX,
+            "operation": Operation.TOP_K,
+            "operator": "TopK",
+            "leaks": "m",
+            "up": (LAYER,),
+            "settings": Along(axis=1),
+        },
         {"up": ()},
         "MC902",
         "other rows",
@@ -68,32 +83,38 @@ CASES = (
     case(
         "MC307",
         {
+            "operation": Operation.SLICE,
             "operator": "Slice",
-            "kind": Kind.INDEX,
             "reads": (STATES,),
             "makes": (STATES,),
-            "attributes": {"steps": [-1]},
+            "settings": Slice(steps=(-1,)),
         },
-        {"attributes": {"steps": [1]}},
+        {"settings": Slice(steps=(1,))},
         "MC999",
         "from the end",
     ),
     case(
         "MC307",
         {
+            "operation": Operation.CUMULATIVE_SUM,
             "operator": "CumSum",
-            "kind": Kind.SCAN,
             "reads": (STATES,),
             "makes": (STATES,),
-            "attributes": {"reverse": 1},
+            "settings": Along(reverse=True),
         },
-        {"attributes": {"reverse": 0}},
+        {"settings": Along(reverse=False)},
         "MC923",
         "from the end",
     ),
     case(
         "MC308",
-        {"operator": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,), "leaks": "s"},
+        {
+            "operation": Operation.CUMULATIVE_SUM,
+            "operator": "CumSum",
+            "reads": (STATES,),
+            "makes": (STATES,),
+            "leaks": "s",
+        },
         {"leaks": "cs"},
         "MC923",
         "beginning of the text",
@@ -101,40 +122,52 @@ CASES = (
     case("MC309", {**LSTM, "dimensions": 2}, {"dimensions": 1}, "MC302", "outer elements"),
     case(
         "MC310",
-        {"operator": "Loop", "kind": Kind.SUBGRAPH, "reads": (STATES,)},
-        {"operator": "If"},
+        {"operation": Operation.LOOP, "operator": "Loop", "reads": (STATES,)},
+        {"operation": Operation.SUBGRAPH, "operator": "If"},
         "MC999",
         "loops over",
     ),
     case("MC401", CONV, {"leaks": "ls"}, "MC402", "end of the text"),
     case(
         "MC402",
-        {**CONV, "leaks": "ls", "up": (step("Relu", Kind.ELEMENTWISE), step("Conv", Kind.CONVOLUTION))},
+        {
+            **CONV,
+            "leaks": "ls",
+            "up": (step(Operation.RELU, operator="Relu"), step(Operation.CONVOLUTION, operator="Conv")),
+        },
         {"leaks": "cls"},
         "MC401",
         "refilled by Conv",
     ),
-    case("MC403", {**DEPTHWISE, "up": (step("Sigmoid", Kind.ELEMENTWISE),)}, {"up": ()}, "MC401", "gate"),
-    case("MC404", {**CONV, "attributes": {"strides": [2]}}, {"attributes": {"strides": [1]}}, "MC401", "shortens"),
+    case("MC403", {**DEPTHWISE, "up": (step(Operation.SIGMOID, operator="Sigmoid"),)}, {"up": ()}, "MC401", "gate"),
+    case("MC404", {**CONV, "settings": Window(strides=(2,))}, {"settings": Window(strides=(1,))}, "MC401", "shortens"),
     case(
         "MC405",
         {
+            "operation": Operation.SOFTMAX,
             "operator": "Softmax",
-            "kind": Kind.SOFTMAX,
             "reads": (t("BT", mask_reaches=True),),
             "makes": (t("BT"),),
             "leaks": "l",
-            "up": (step("Where", Kind.ELEMENTWISE), step("Slice", Kind.INDEX, steps=[2])),
+            "up": (
+                step(Operation.WHERE, operator="Where"),
+                step(Operation.SLICE, settings=Slice(steps=(2,)), operator="Slice"),
+            ),
         },
-        {"up": (step("Where", Kind.ELEMENTWISE), step("Slice", Kind.INDEX, steps=[1]))},
+        {
+            "up": (
+                step(Operation.WHERE, operator="Where"),
+                step(Operation.SLICE, settings=Slice(steps=(1,)), operator="Slice"),
+            )
+        },
         "MC218",
         "another formula",
     ),
     case(
         "MC406",
         {
+            "operation": Operation.PAD,
             "operator": "Pad",
-            "kind": Kind.PAD,
             "reads": (STATES,),
             "makes": (STATES,),
             "up": (SHIFT,),
@@ -149,32 +182,44 @@ CASES = (
         {
             **CONV,
             "reads": (t("BHTD"), weight()),
-            "attributes": {"kernel_shape": [5, 1]},
-            "up": (step("Softmax", Kind.SOFTMAX),),
+            "settings": Window(kernel=(5, 1)),
+            "up": (step(Operation.SOFTMAX, operator="Softmax"),),
         },
-        {"attributes": {"kernel_shape": [5, 3]}},
+        {"settings": Window(kernel=(5, 3))},
         "MC401",
         "beside an attention",
     ),
     case(
         "MC407",
-        {**CONV, "operator": "aten.im2col", "kind": Kind.OTHER, "down": (step("Softmax", Kind.SOFTMAX),)},
+        {
+            **CONV,
+            "operation": Operation.UNFOLD,
+            "operator": "aten.im2col",
+            "down": (step(Operation.SOFTMAX, operator="Softmax"),),
+        },
         {"down": ()},
-        "MC406",
+        "MC401",
         "beside an attention",
     ),
     case(
-        "MC406",
-        {**CONV, "operator": "aten.im2col", "kind": Kind.OTHER},
-        {"operator": "aten.col2im"},
-        "MC999",
-        "windows",
+        "MC401",
+        {**CONV, "operation": Operation.UNFOLD, "operator": "aten.im2col"},
+        {"down": (step(Operation.SOFTMAX, operator="Softmax"),)},
+        "MC407",
+        "end of the text",
     ),
-    case("MC408", {**CONV, "leaks": "s"}, {"attributes": {"strides": [2]}}, "MC606", "history"),
+    case(
+        "MC406",
+        {"operation": Operation.SLICE, "operator": "Slice", "reads": (STATES,), "makes": (STATES,), "up": (LAID,)},
+        {"up": (SHIFT,)},
+        "MC999",
+        "shifts the sequence",
+    ),
+    case("MC408", {**CONV, "leaks": "s"}, {"settings": Window(strides=(2,))}, "MC606", "history"),
     case("MC409", {**CONV, "reads": (t("BDTS"), weight())}, {"reads": (t("BDTK"), weight())}, "MC401", "images"),
     case(
         "MC923",
-        {"operator": "CumSum", "kind": Kind.SCAN, "reads": (STATES,), "makes": (STATES,)},
+        {"operation": Operation.CUMULATIVE_SUM, "operator": "CumSum", "reads": (STATES,), "makes": (STATES,)},
         {"spread": Spread.START},
         "MC307",
         "collects pads",

@@ -6,18 +6,18 @@ from typing import Any
 
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.model import StaticFact
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
 from maskcheck.rules import diagnose
 from maskcheck.rules.static import joined_static
 from tests.unit.rules.scene import evidence, step, t, weight
 
 
 def _mean(**more: Any) -> Evidence:
-    return evidence("ReduceMean", Kind.REDUCE_MEAN, (t("BTD"),), (t("BD"),), **more)
+    return evidence(Operation.MEAN, (t("BTD"),), (t("BD"),), **more, operator="ReduceMean")
 
 
 def test_static_facts_join_the_origin_then_what_feeds_it_then_the_model() -> None:
-    before, behind = step("Reshape", Kind.LAYOUT), step("Gemm", Kind.MATMUL)
+    before, behind = step(Operation.RESHAPE, operator="Reshape"), step(Operation.LINEAR, operator="Gemm")
     facts = tuple(
         StaticFact("kind", site, name)
         for site, name in (
@@ -34,7 +34,7 @@ def test_static_facts_join_the_origin_then_what_feeds_it_then_the_model() -> Non
 
 
 def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> None:
-    reshape = step("Reshape", Kind.LAYOUT)
+    reshape = step(Operation.RESHAPE, operator="Reshape")
     near = diagnose(_mean(up=(reshape,), static=(StaticFact("mask-dropped", "/reshape", "Reshape passes no mask on"),)))
     far = diagnose(_mean(static=(StaticFact("mask-dropped", "/far", "Reshape passes no mask on"),)))
     assert near.rule.code == far.rule.code == "MC101"
@@ -44,15 +44,15 @@ def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> Non
 
 
 def test_a_layer_that_dropped_the_mask_is_the_cause_also_of_a_mean_over_zeroed_pads() -> None:
-    multiply = step("Multiply", Kind.ELEMENTWISE)
+    multiply = step(Operation.MULTIPLY, operator="Multiply")
     fact = StaticFact("mask-dropped", "/multiply", "Multiply passes no mask on")
     pads: dict[str, Any] = {"reads": (t("BTD", zero_at_pads=True),), "makes": (t("BD"),)}
-    zeroed = evidence("ReduceMean", Kind.REDUCE_MEAN, **pads, leaks="l", up=(multiply,), static=(fact,))
+    zeroed = evidence(Operation.MEAN, **pads, leaks="l", up=(multiply,), static=(fact,), operator="ReduceMean")
     assert diagnose(zeroed).rule.code == "MC102"
     cause = diagnose(zeroed).root_cause
     assert cause is not None and cause.site is multiply
     own_fact = (StaticFact("mask-dropped", "/reducemean_origin", "ends the sequence"),)
-    own = evidence("ReduceMean", Kind.REDUCE_MEAN, **pads, leaks="l", static=own_fact)
+    own = evidence(Operation.MEAN, **pads, leaks="l", static=own_fact, operator="ReduceMean")
     assert diagnose(own).root_cause is None, "a site is not its own cause"
 
 
@@ -65,28 +65,30 @@ def test_an_unused_mask_input_is_the_cause_and_other_unused_inputs_are_not() -> 
 
 
 def test_lengths_missing_on_a_layer_before_do_not_explain_a_mean() -> None:
-    layer = step("LSTM", Kind.RECURRENT)
+    layer = step(Operation.LSTM, operator="LSTM")
     seen = _mean(up=(layer,), static=(StaticFact("no-sequence-lens", "/lstm", "LSTM without sequence_lens"),))
     assert diagnose(seen).root_cause is None
 
 
 def test_the_flatten_is_the_cause_of_a_flattened_sequence() -> None:
-    flatten = step("Flatten", Kind.LAYOUT, ("states",), ("in0",))
-    seen = evidence("Gemm", Kind.MATMUL, (t("BR"), weight()), (t("BD"),), up=(flatten,), tensors={"states": t("BTD")})
+    flatten = step(Operation.FLATTEN, ("states",), ("in0",), operator="Flatten")
+    seen = evidence(
+        Operation.LINEAR, (t("BR"), weight()), (t("BD"),), up=(flatten,), tensors={"states": t("BTD")}, operator="Gemm"
+    )
     found = diagnose(seen)
     assert found.root_cause is not None and found.root_cause.site is flatten
 
 
 def test_the_shape_that_divides_is_the_cause_of_a_masked_sum_over_the_padded_length() -> None:
-    size = step("Cast", Kind.ELEMENTWISE, ("shape",), ("in1",))
+    size = step(Operation.CAST, ("shape",), ("in1",), operator="Cast")
     reads = (t("BD"), t("1", shape_only=True))
-    found = diagnose(evidence("Div", Kind.ELEMENTWISE, reads, (t("BD"),), leaks="l", up=(size,)))
+    found = diagnose(evidence(Operation.DIVIDE, reads, (t("BD"),), leaks="l", up=(size,), operator="Div"))
     assert found.rule.code == "MC102"
     assert found.root_cause is not None and found.root_cause.site is size
 
 
 def test_nan_counts_as_a_leak() -> None:
-    seen = evidence("Softmax", Kind.SOFTMAX, (t("BHTT"),), (t("BHTT"),), leaks="e")
+    seen = evidence(Operation.SOFTMAX, (t("BHTT"),), (t("BHTT"),), leaks="e", operator="Softmax")
     nan = Evidence(
         **{f: getattr(seen, f) for f in seen.__slots__} | {"at_site": {k: float("nan") for k in seen.at_site}}
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Softmax
 from maskcheck.rules import all_rules, diagnose
 from maskcheck.rules.registry import LAST, MATCHERS
 from tests.unit.rules import attention_cases, other_cases, pooling_cases, sequence_cases
@@ -43,15 +44,15 @@ def test_messages_are_one_sentence_and_reasons_say_why(case: Case) -> None:
     assert found.fix == found.rule.mend(case.leaky.framework)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_any_origin_gets_a_diagnosis_even_with_nothing_known_about_it(kind: Kind) -> None:
+@pytest.mark.parametrize("operation", list(Operation))
+def test_any_origin_gets_a_diagnosis_even_with_nothing_known_about_it(operation: Operation) -> None:
     for leaks in ("c", "l", "m", "s", "e", "v", "p", "x", "cls"):
-        found = diagnose(evidence("Mystery", kind, leaks=leaks))
+        found = diagnose(evidence(operation, leaks=leaks))
         assert found.message
 
 
 def test_the_fix_speaks_the_models_framework() -> None:
-    mean = {"operator": "ReduceMean", "kind": Kind.REDUCE_MEAN, "reads": (t("BTD"),), "makes": (t("BD"),)}
+    mean = {"operation": Operation.MEAN, "operator": "ReduceMean", "reads": (t("BTD"),), "makes": (t("BD"),)}
     texts = {name: diagnose(evidence(**mean, framework=name)).fix for name in ("pytorch", "keras", "onnx")}  # type: ignore[arg-type]
     assert len(set(texts.values())) == 3
     assert diagnose(evidence(**mean, framework="tensorflow")).fix == texts["keras"]  # type: ignore[arg-type]
@@ -59,10 +60,10 @@ def test_the_fix_speaks_the_models_framework() -> None:
 
 
 def test_a_product_of_weights_and_values_is_judged_as_its_softmax() -> None:
-    softmax = step("Softmax", Kind.SOFTMAX, ("scores",), ("in0",), axis=-1)
+    softmax = step(Operation.SOFTMAX, ("scores",), ("in0",), Softmax(axis=-1), operator="Softmax")
     product = {
+        "operation": Operation.MATMUL,
         "operator": "MatMul",
-        "kind": Kind.MATMUL,
         "reads": (t("BHTT"), t("BHTD")),
         "makes": (t("BHTD"),),
         "leaks": "c",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from maskcheck.core.model import InputUse, UseKind
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, FrozenNode, Level
-from maskcheck.loaders.keras.frozen_graph.sites import Constants, fill, is_lookup
+from maskcheck.loaders.keras.frozen_graph.sites import Constants, fill, is_lookup, operation_of
 from maskcheck.loaders.keras.operations import SIZES
 
 _KEEPS = frozenset({"Cast", "Identity", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Transpose", "Tile"})
@@ -39,18 +39,19 @@ def _of_input(
             masks.update(dict.fromkeys(node.outputs, marked))
         if not any(key in views for key in node.inputs):
             continue
+        does = operation_of(node, graph)
         if node.name in ends or (node.operator in _KEEPS and node.inputs[0] in views):
             views.update(node.outputs)
         elif is_lookup(node, graph) and node.inputs[1] in views:
             rows = graph.shapes.get(node.inputs[0])
-            yield InputUse(name, UseKind.INDEX, node.name, node.operator, rows[0] if rows else None)
+            yield InputUse(name, UseKind.INDEX, node.name, node.operator, rows[0] if rows else None, does)
         elif node.operator in _EQUALITY and (value := _compared(node, views, constants)) is not None:
             masks.update(dict.fromkeys(node.outputs, value))
-            yield InputUse(name, UseKind.COMPARE, node.name, node.operator, value)
+            yield InputUse(name, UseKind.COMPARE, node.name, node.operator, value, does)
         elif node.operator in _PUTS_OUT and marked is not None:
-            yield InputUse(name, UseKind.MASKING, node.name, node.operator, marked)
+            yield InputUse(name, UseKind.MASKING, node.name, node.operator, marked, does)
         else:
-            yield InputUse(name, UseKind.OTHER, node.name, node.operator)
+            yield InputUse(name, UseKind.OTHER, node.name, node.operator, None, does)
 
 
 def _compared(node: FrozenNode, views: Collection[str], constants: Constants) -> float | int | None:

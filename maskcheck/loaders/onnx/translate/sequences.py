@@ -78,6 +78,7 @@ def attention(view: NodeView) -> Attention:
         mask_rank=None if mask is None or told.mask is None else view.rank(told.mask),
         causal=bool(view.attribute(told.causal, told.always)),
         fill=None if told.fill is None else view.attribute("mask_filter_value", told.fill),
+        fused_by_runtime=not view.node.default,
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import RunError
-from maskcheck.core.model import InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.input_use import InputUse
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Pick, Reduce, Settings, Softmax
 from tests.sites import site as a_site
 
@@ -154,11 +155,24 @@ def tokens_and_mask() -> tuple[TensorSpec, ...]:
 
 
 def token_uses() -> tuple[InputUse, ...]:
-    from maskcheck.core.model import UseKind
+    from maskcheck.ir.input_use import UseKind
 
     return (
-        InputUse("input_ids", UseKind.INDEX, "embed", "embedding", 50),
-        InputUse("attention_mask", UseKind.OTHER, "bias", "elementwise"),
+        InputUse(
+            input="input_ids",
+            kind=UseKind.INDEX,
+            site="embed",
+            operator="embedding",
+            operation=Operation.EMBEDDING,
+            value=50,
+        ),
+        InputUse(
+            input="attention_mask",
+            kind=UseKind.OTHER,
+            site="bias",
+            operator="elementwise",
+            operation=Operation.ELEMENTWISE,
+        ),
     )
 
 

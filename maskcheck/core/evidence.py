@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from maskcheck.core.contract import Conflict, Contract
-from maskcheck.core.model import StaticFact
 from maskcheck.core.report import AttentionMap, TwinKind, Variant
 from maskcheck.ir.graph import Site
+from maskcheck.ir.static_fact import StaticFact
 
 
 class Spread(StrEnum):

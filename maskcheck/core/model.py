@@ -10,7 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from maskcheck.core.trace import Trace
-from maskcheck.ir.operation import Operation
+from maskcheck.ir.input_use import InputUse
+from maskcheck.ir.static_fact import StaticFact
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = Mapping[str, Array]
@@ -28,33 +29,6 @@ class TensorSpec:
     dtype: str
     shape: tuple[int | str | None, ...] | None
     optional: bool = False
-
-
-class UseKind(StrEnum):
-    """How a model input is consumed inside the graph, as far as the loader can tell without running it."""
-
-    INDEX = "index"  # looks up rows of a table; ``value`` is the number of rows
-    PADDING = "padding"  # looks up rows of a table that keeps the row ``value`` for padding
-    COMPARE = "compare"  # compared with a constant; ``value`` is that constant
-    LENGTHS = "lengths"  # read as the sequence lengths of a recurrent or attention operator
-    MASK = "mask"  # read as the mask operand of a fused attention operator; ``value`` is its rank
-    MASKING = "masking"  # enters the model there, with its padding already told apart: steps that are all ``value``
-    OTHER = "other"  # any other operator reads its values
-
-
-@dataclass(frozen=True, slots=True)
-class InputUse:
-    """One use of a model input by a site, seen through casts, reshapes and other operators that keep values.
-
-    ``operation`` is the site's, ``operator`` its name for readers; uses that differ in ``operation`` alone are equal.
-    """
-
-    input: str
-    kind: UseKind
-    site: str
-    operator: str
-    value: float | int | None = None
-    operation: Operation | None = field(default=None, compare=False)
 
 
 class MaskFate(StrEnum):
@@ -110,15 +84,6 @@ class ModelInfo:
     static: tuple[StaticFact, ...] = ()
     size_bytes: int = 0
     journey: tuple[MaskStep, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StaticFact:
-    """Something suspicious that the graph shows without being run. Never a finding by itself."""
-
-    kind: str  # "unused-input", "no-sequence-lens", "baked-length", "mask-index", "weak-fill"...
-    site: str | None
-    detail: str
 
 
 @runtime_checkable

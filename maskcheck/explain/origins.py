@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskcheck.core.contract import Contract, Role
-from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.trace import Trace
 from maskcheck.explain.divergence import State, TensorState
 from maskcheck.ir.graph import Graph, Site
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import Kind
 from maskcheck.ir.settings import Along, Pick, Reduce, Settings, Slice, Softmax
 from maskcheck.probe.align import Axes

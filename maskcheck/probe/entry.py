@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskcheck.core.contract import BATCH, Contract, InputContract, Role
-from maskcheck.core.model import Array, Model, UseKind
+from maskcheck.core.model import Array, Model
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import UseKind
 from maskcheck.ir.operation import Kind
 from maskcheck.probe.layout import assemble, validity
 from maskcheck.probe.runner import PaddedBatch

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from maskcheck.core.errors import TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, Model, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, Model, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import InputUse
 
 LARGE = 64 * 2**20
 """Bytes of weights from which on it pays."""

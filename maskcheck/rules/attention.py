@@ -10,6 +10,7 @@ from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import COMPARISONS, Kind, Operation
 from maskcheck.ir.settings import Attention, axes_of
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
@@ -127,7 +128,7 @@ def fused_without_mask(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
-    cause = static.static_cause(evidence, static.NO_MASK_OPERAND)
+    cause = static.static_cause(evidence, FactKind.NO_MASK)
     takes_mask = bool(predicates.mask_inputs(evidence))
     if evidence.format != "onnx" or not (takes_mask or _made_by_fusion(evidence.site)):
         return "not an operator that a fusion has made"
@@ -244,7 +245,7 @@ def weak_mask_value(evidence: Evidence) -> Match | str:
         return reason
     if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "the twins that leak are not those of a weak mask"
-    cause = static.static_cause(evidence, static.WEAK_FILL)
+    cause = static.static_cause(evidence, FactKind.WEAK_FILL)
     if cause is not None:
         why = predicates.sentence(cause.reason)
         return Match(f"The value that masks the scores of {evidence.site.operator} is too weak: {why}", cause)

@@ -7,6 +7,7 @@ import math
 from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention import ATTENTION_KINDS
 from maskcheck.rules.convolution import strides
@@ -95,7 +96,7 @@ def non_finite_padding(evidence: Evidence) -> Match | str:
 
 
 def half_precision_mask(evidence: Evidence) -> Match | str:
-    cause = static.static_cause(evidence, static.HALF_PRECISION)
+    cause = static.static_cause(evidence, FactKind.HALF_FILL)
     if predicates.only(evidence, TwinKind.PRECISION):
         if predicates.is_a(evidence, "an attention", *ATTENTION_KINDS, Kind.ELEMENTWISE):
             return "neither an attention nor the arithmetic of its mask"

@@ -7,6 +7,7 @@ from maskcheck.core.evidence import Evidence, Spread
 from maskcheck.core.report import RootCause, TwinKind, Variant
 from maskcheck.ir.graph import Site, ancestors
 from maskcheck.ir.operation import EQUALITIES, Kind, Operation
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
@@ -45,7 +46,7 @@ def masking_value(evidence: Evidence) -> Match | str:
         return "right padding is clean"
     if any(evidence.variants.get((TwinKind.LENGTH, variant), 0.0) > 0.0 for variant in _WITH_PAD_VALUE):
         return "pads that hold the value leak as well"
-    if static.joined_static(evidence, static.MASK_DROPPED):
+    if static.joined_static(evidence, FactKind.MASK_DROPPED):
         return "the pads were recognised, and the mask was lost later"
     return Match(
         f"Padding reaches {evidence.site.operator} because it is recognised by an exact value, which these pads do "

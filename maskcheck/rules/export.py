@@ -8,6 +8,7 @@ from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
 from maskcheck.ir.settings import Slice, axes_of
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
@@ -31,7 +32,7 @@ def state_or_randomness(evidence: Evidence) -> Match | str:
 
 
 def baked_length(evidence: Evidence) -> Match | str:
-    cause = static.static_cause(evidence, static.BAKED_LENGTH)
+    cause = static.static_cause(evidence, FactKind.BAKED_LENGTH)
     if cause is not None and not predicates.mates_only(evidence):
         return Match(
             f"{evidence.site.operator} works with a length frozen at export: {predicates.sentence(cause.reason)}",
@@ -65,7 +66,7 @@ def mask_as_length(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
-    cause = static.static_cause(evidence, static.MASK_INDEX, static.KEY_LENGTHS)
+    cause = static.static_cause(evidence, FactKind.MASK_INDEX, FactKind.KEY_LENGTHS)
     operand = masking.mask_operand(evidence)
     if cause is None and (operand is None or len(operand.shape) != 1):
         return "its mask operand is not a list of lengths"
@@ -104,12 +105,12 @@ def _end_of_cut(site: Site) -> int | None:
 
 
 def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
-    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED]
+    dropped = [f for f in evidence.static if f.kind == FactKind.MASK_DROPPED]
     if not dropped:
         return "no layer is known to drop the mask"
     if predicates.left_only(evidence) or predicates.mates_only(evidence):
         return "right padding is clean"
-    near = static.static_cause(evidence, static.MASK_DROPPED)
+    near = static.static_cause(evidence, FactKind.MASK_DROPPED)
     return Match(
         f"{evidence.site.operator} received no mask, because an earlier layer dropped it.",
         near or RootCause(None, dropped[-1].detail),

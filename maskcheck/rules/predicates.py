@@ -9,11 +9,11 @@ from itertools import takewhile
 
 from maskcheck.core.contract import InputContract, Role, Side
 from maskcheck.core.evidence import Evidence, TensorFacts
-from maskcheck.core.model import StaticFact
 from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import REDUCTIONS, Kind, Operation
 from maskcheck.ir.settings import Fill, axes_of
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.rules import static
 
 MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
@@ -206,7 +206,7 @@ def _domain_inputs(evidence: Evidence) -> tuple[InputContract, ...]:
 def unused_mask(evidence: Evidence) -> StaticFact | None:
     """The fact that a mask input of the file has no consumer."""
     names = {i.name for i in evidence.contract.inputs if i.role in MASK_ROLES}
-    for fact in static.joined_static(evidence, static.UNUSED_INPUT):
+    for fact in static.joined_static(evidence, FactKind.UNUSED_INPUT):
         words = set(re.findall(r"[\w.:/-]+", fact.detail))
         if words & names or (not names and re.search(r"mask|length", fact.detail, re.IGNORECASE)):
             return fact
@@ -218,14 +218,14 @@ def lost_mask(evidence: Evidence) -> RootCause | None:
     unused = unused_mask(evidence)
     if unused is not None:
         return RootCause(None, unused.detail)
-    joined = static.static_cause(evidence, static.MASK_DROPPED)
+    joined = static.static_cause(evidence, FactKind.MASK_DROPPED)
     if joined is not None:
         return joined
-    for fact in static.joined_static(evidence, static.NO_LENGTHS, static.NO_MASK_OPERAND, static.MASK_IGNORED):
+    for fact in static.joined_static(evidence, FactKind.NO_LENGTHS, FactKind.NO_MASK, FactKind.MASK_IGNORED):
         if fact.site in (evidence.site.name, evidence.site.module):
             return RootCause(evidence.site, fact.detail)
     behind = {s.name for s in evidence.downstream}
-    dropped = [f for f in evidence.static if f.kind == static.MASK_DROPPED and f.site not in behind]
+    dropped = [f for f in evidence.static if f.kind == FactKind.MASK_DROPPED and f.site not in behind]
     return RootCause(None, dropped[-1].detail) if dropped else _mask_of_computed(evidence)
 
 
@@ -249,7 +249,7 @@ def dropped_before(evidence: Evidence) -> RootCause | None:
     if left_only(evidence) or mates_only(evidence):
         return None
     names = {evidence.site.name, evidence.site.module, *(s.name for s in evidence.downstream)}
-    facts = static.joined_static(evidence, static.MASK_DROPPED)
+    facts = static.joined_static(evidence, FactKind.MASK_DROPPED)
     near = next((f for f in facts if f.site is not None and f.site not in names), None)
     return None if near is None else RootCause(static.site_named(evidence, near.site), near.detail)
 

@@ -6,6 +6,7 @@ from maskcheck.core.evidence import Evidence
 from maskcheck.core.report import RootCause
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Quantiser
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
@@ -48,7 +49,7 @@ def dynamic_scale(evidence: Evidence) -> Match | str:
         return f"{evidence.site.operator} does not quantise activations"
     return Match(
         f"{evidence.site.operator} quantises with one scale measured over all positions of all rows, pads included.",
-        static.static_cause(evidence, "dynamic-quantization"),
+        static.static_cause(evidence, FactKind.DYNAMIC_QUANTIZATION),
     )
 
 

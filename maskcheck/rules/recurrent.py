@@ -7,6 +7,7 @@ from maskcheck.core.report import RootCause, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Along, Direction, Recurrence, Slice, StepwiseLayer
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.rules import predicates, static
 from maskcheck.rules.rule import Match
 
@@ -212,7 +213,7 @@ def _unrolled_scan(evidence: Evidence) -> bool:
 
 def has_lengths(evidence: Evidence) -> bool:
     """Whether the recurrent layer is given lengths or a mask beside its input."""
-    if static.joined_static(evidence, static.NO_LENGTHS):
+    if static.joined_static(evidence, FactKind.NO_LENGTHS):
         return False
     others = (evidence.facts(k) for k in evidence.site.inputs[1:])
     return any(f.mask_reaches for f in others if f is not None and len(f.shape) <= 2)

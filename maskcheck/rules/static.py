@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Evidence
-from maskcheck.core.model import StaticFact
 from maskcheck.core.report import RootCause
 from maskcheck.ir.graph import Site
-
-UNUSED_INPUT = "unused-input"
-NO_LENGTHS = "no-sequence-lens"
-BAKED_LENGTH = "baked-length"
-MASK_INDEX = "mask-index"
-KEY_LENGTHS = "kv-lengths"
-WEAK_FILL = "weak-fill"
-HALF_PRECISION = "half-fill"
-MASK_DROPPED = "mask-dropped"
-MASK_IGNORED = "mask-ignored"
-NO_MASK_OPERAND = "attention-without-mask"
+from maskcheck.ir.static_fact import FactKind, StaticFact
 
 
-def joined_static(evidence: Evidence, *kinds: str) -> tuple[StaticFact, ...]:
+def joined_static(evidence: Evidence, *kinds: FactKind) -> tuple[StaticFact, ...]:
     """Return the static facts that may explain the origin, of ``kinds`` when any are named.
 
     Facts about the origin itself come first, then those about sites before it, then those about the whole model. What
@@ -30,7 +19,7 @@ def joined_static(evidence: Evidence, *kinds: str) -> tuple[StaticFact, ...]:
     return tuple(sorted(joined, key=lambda f: ranks[f.site]))
 
 
-def static_cause(evidence: Evidence, *kinds: str) -> RootCause | None:
+def static_cause(evidence: Evidence, *kinds: FactKind) -> RootCause | None:
     """Return the first joined fact of ``kinds`` as a root cause."""
     facts = joined_static(evidence, *kinds)
     if not facts:

@@ -20,7 +20,7 @@ from maskcheck.core.report import (
 )
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
-from maskcheck.rules.static import MASK_DROPPED
+from maskcheck.ir.static_fact import FactKind
 from maskcheck.verdict.evidence import AuditEvidence
 from maskcheck.verdict.fingerprints import fingerprint
 from maskcheck.verdict.severity import ORDER, gating_leaks, promote, rate
@@ -155,7 +155,7 @@ def _sentence(text: str) -> str:
 def _of_training(evidence: AuditEvidence) -> Iterator[Finding]:
     if evidence.training is None:
         return
-    dropped = [fact.detail for fact in evidence.info.static if fact.kind == MASK_DROPPED]
+    dropped = [fact.detail for fact in evidence.info.static if fact.kind is FactKind.MASK_DROPPED]
     for diagnosis in rules.diagnose_training(evidence.training, dropped[-1] if dropped else None):
         code, domain = diagnosis.rule.code, evidence.training.domain
         found = _unmeasured(evidence, code, TwinKind.TRAINING, domain, diagnosis.message)

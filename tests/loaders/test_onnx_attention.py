@@ -10,9 +10,10 @@ import numpy as np
 import onnx
 import pytest
 
-from maskcheck.core.model import StaticFact, UseKind
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import UseKind
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.static_fact import StaticFact
 from maskcheck.loaders.onnx.model import OnnxModel
 from tests.loaders.onnx_builder import BOOL, FLOAT, HALF, INT32, INT64, build, node, opened, random
 

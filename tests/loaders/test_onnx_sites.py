@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import defs, helper
 
-from maskcheck.core.model import InputUse, UseKind
 from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind
+from maskcheck.ir.input_use import InputUse, UseKind
+from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.onnx.operations import CONTRIB, STANDARD
 from tests.loaders.onnx_builder import BOOL, FLOAT, INT32, INT64, build, encoder, node, opened, random
 
@@ -154,8 +154,17 @@ class TestUses:
 
     def test_of_the_encoder(self, tmp_path: Path) -> None:
         assert opened(encoder(), tmp_path).uses == (
-            InputUse("ids", UseKind.INDEX, "embed", "Gather", 50),
-            InputUse("mask", UseKind.COMPARE, "compare", "Equal", 0),
+            InputUse(
+                input="ids",
+                kind=UseKind.INDEX,
+                site="embed",
+                operator="Gather",
+                operation=Operation.EMBEDDING,
+                value=50,
+            ),
+            InputUse(
+                input="mask", kind=UseKind.COMPARE, site="compare", operator="Equal", operation=Operation.EQUAL, value=0
+            ),
         )
 
     def test_through_operators_that_keep_values(self, tmp_path: Path) -> None:
@@ -166,7 +175,11 @@ class TestUses:
             node("Gather", ["table", "turned"], ["y"], name="look"),
         ]
         found = self.uses(tmp_path, nodes, {"table": random(7, 3), "axis": np.array([1])})
-        assert found == [InputUse("i", UseKind.INDEX, "look", "Gather", 7)]
+        assert found == [
+            InputUse(
+                input="i", kind=UseKind.INDEX, site="look", operator="Gather", operation=Operation.EMBEDDING, value=7
+            )
+        ]
 
     def test_one_column_of_a_table_of_features(self, tmp_path: Path) -> None:
         nodes = [
@@ -186,7 +199,11 @@ class TestUses:
             node("Gather", ["real", "i"], ["y"], name="look"),
         ]
         weights = {"table": np.ones((9, 3), np.int8), "scale": np.array(0.1, np.float32)}
-        assert self.uses(tmp_path, nodes, weights) == [InputUse("i", UseKind.INDEX, "look", "Gather", 9)]
+        assert self.uses(tmp_path, nodes, weights) == [
+            InputUse(
+                input="i", kind=UseKind.INDEX, site="look", operator="Gather", operation=Operation.EMBEDDING, value=9
+            )
+        ]
 
     def test_picking_positions_of_a_computed_tensor_is_no_lookup(self, tmp_path: Path) -> None:
         nodes = [node("Cast", ["i"], ["f"], to=FLOAT), node("Gather", ["f", "i"], ["y"])]
@@ -200,7 +217,11 @@ class TestUses:
             node("Mul", ["inverse", "low"], ["y"]),
         ]
         weights = {"one": np.array(1, np.float32), "low": np.array(-1e4, np.float32)}
-        assert self.uses(tmp_path, nodes, weights) == [InputUse("i", UseKind.OTHER, "invert", "Sub", None)]
+        assert self.uses(tmp_path, nodes, weights) == [
+            InputUse(
+                input="i", kind=UseKind.OTHER, site="invert", operator="Sub", operation=Operation.SUBTRACT, value=None
+            )
+        ]
 
     def test_sizes_are_no_use(self, tmp_path: Path) -> None:
         nodes = [node("Shape", ["i"], ["s"]), node("Cast", ["s"], ["y"], to=FLOAT)]
@@ -215,7 +236,16 @@ class TestUses:
             node("Cast", ["over"], ["y"], to=FLOAT),
         ]
         found = self.uses(tmp_path, nodes, {"hundred": np.array([100])})
-        assert found == [InputUse("i", UseKind.COMPARE, "compare", "Greater", -100)]
+        assert found == [
+            InputUse(
+                input="i",
+                kind=UseKind.COMPARE,
+                site="compare",
+                operator="Greater",
+                operation=Operation.GREATER,
+                value=-100,
+            )
+        ]
 
     @pytest.mark.parametrize(("bound", "found"), [(0, 0), (3, 1)])
     def test_ids_that_may_count_from_the_end_are_not_looked_at_for_padding(
@@ -231,13 +261,36 @@ class TestUses:
         uses = self.uses(tmp_path, nodes, weights)
         assert len([use for use in uses if use.kind is UseKind.COMPARE]) == found
         if not found:
-            assert uses == [InputUse("i", UseKind.INDEX, "look", "Gather", 7)]
+            assert uses == [
+                InputUse(
+                    input="i",
+                    kind=UseKind.INDEX,
+                    site="look",
+                    operator="Gather",
+                    operation=Operation.EMBEDDING,
+                    value=7,
+                )
+            ]
 
     def test_one_hot(self, tmp_path: Path) -> None:
         nodes = [node("OneHot", ["i", "depth", "values"], ["y"], name="spread")]
         found = self.uses(tmp_path, nodes, {"depth": np.array(11), "values": np.array([0, 1], np.float32)})
-        assert found == [InputUse("i", UseKind.INDEX, "spread", "OneHot", 11)]
+        assert found == [
+            InputUse(
+                input="i", kind=UseKind.INDEX, site="spread", operator="OneHot", operation=Operation.ONE_HOT, value=11
+            )
+        ]
 
     def test_lengths(self, tmp_path: Path) -> None:
         uses = opened(recurrent(lengths="lengths"), tmp_path).uses
-        assert InputUse("lengths", UseKind.LENGTHS, "recur", "LSTM", None) in uses
+        assert (
+            InputUse(
+                input="lengths",
+                kind=UseKind.LENGTHS,
+                site="recur",
+                operator="LSTM",
+                operation=Operation.LSTM,
+                value=None,
+            )
+            in uses
+        )

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskcheck.core.model import StaticFact
 from maskcheck.core.settings import Settings
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.onnx.hints import read_hints
 from maskcheck.loaders.onnx.model import load
 from tests.loaders.onnx_builder import (
@@ -43,7 +43,11 @@ class TestUnusedInputs:
     def test_that_nobody_reads(self, tmp_path: Path) -> None:
         inputs = [("x", FLOAT, ["n"]), ("mask", INT64, ["n"])]
         found = facts(tmp_path, build([node("Neg", ["x"], ["y"])], inputs, [("y", FLOAT, None)]))
-        assert found == {"unused-input": StaticFact("unused-input", None, "input 'mask': no operator reads it")}
+        assert found == {
+            "unused-input": StaticFact(
+                kind=FactKind.UNUSED_INPUT, site=None, detail="input 'mask': no operator reads it"
+            )
+        }
 
     def test_of_which_only_the_size_counts(self, tmp_path: Path) -> None:
         nodes = [node("Shape", ["mask"], ["s"]), node("Expand", ["x", "s"], ["y"])]

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from maskcheck.core.model import MaskFate, MaskStep, StaticFact
+from maskcheck.core.model import MaskFate, MaskStep
 from maskcheck.ir.graph import Site
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.keras.hooks import Function
 from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
 
-DROPPED = "mask-dropped"
-IGNORED = "mask-ignored"
 _LACKS = "one of its inputs carries no mask"
 
 
@@ -88,10 +87,17 @@ class MaskJourneyRecorder:
 
     def facts(self) -> tuple[StaticFact, ...]:
         """Where masks are lost or ignored. ``site`` names the trace's site at that place."""
-        kinds = {MaskFate.DROPPED: DROPPED, MaskFate.IGNORED: IGNORED}
+        kinds = {MaskFate.DROPPED: FactKind.MASK_DROPPED, MaskFate.IGNORED: FactKind.MASK_IGNORED}
         settled = [self._settled(e) for e in self._entries]
-        lost = [StaticFact(kinds[e.step.fate], e.place, e.step.detail) for e in settled if e.step.fate in kinds]
-        return (*lost, *(StaticFact(DROPPED, e.place, e.step.detail) for e in settled if e.widened))
+        lost = [
+            StaticFact(kind=kinds[e.step.fate], site=e.place, detail=e.step.detail)
+            for e in settled
+            if e.step.fate in kinds
+        ]
+        return (
+            *lost,
+            *(StaticFact(kind=FactKind.MASK_DROPPED, site=e.place, detail=e.step.detail) for e in settled if e.widened),
+        )
 
     def take(self, other: MaskJourneyRecorder) -> None:
         """Become a copy of another recorder."""

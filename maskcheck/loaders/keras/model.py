@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import LoadError, RunError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse
 from maskcheck.ir.operation import Operation
 from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend

@@ -134,7 +134,7 @@ _OPERATORS: dict[Op, str] = {
     Op.WINDOW: "ExtractPatches ExtractImagePatches",
     Op.CUMULATIVE_SUM: "Cumsum",
     Op.CUMULATIVE: "Cumprod CumulativeLogsumexp",
-    Op.LOOP: "Scan While StatelessWhile AssociativeScan",
+    Op.LOOP: "Scan While StatelessWhile WhileLoop AssociativeScan",
     Op.FOURIER_TRANSFORM: "FFT IFFT RFFT IRFFT FFT2D STFT ISTFT FFT2",
     Op.SLICE: "GetItem Slice StridedSlice",
     Op.GATHER: "Gather GatherV2 GatherNd Take TakeAlongAxis",
@@ -161,7 +161,7 @@ _OPERATORS: dict[Op, str] = {
     Op.ROUTING: "DynamicPartition",
     Op.RANDOM: "RandomUniform RandomStandardNormal StatelessRandomUniformV2 StatelessRandomNormalV2",
     Op.SHAPE: "Shape ShapeN Size Rank",
-    Op.SUBGRAPH: "If StatelessIf PartitionedCall StatefulPartitionedCall Cond WhileLoop Map VectorizedMap",
+    Op.SUBGRAPH: "If StatelessIf PartitionedCall StatefulPartitionedCall Cond Map VectorizedMap",
 }
 
 

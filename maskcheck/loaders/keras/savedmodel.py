@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import LoadError, RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import InputUse
 from maskcheck.loaders.keras.backend import require_keras, versions
 from maskcheck.loaders.keras.frozen_graph.inside import Inside
 

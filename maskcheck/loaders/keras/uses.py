@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from maskcheck.core.model import InputUse, UseKind
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.loaders.keras.attributes import split_arguments
 from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import is_tensor
@@ -104,7 +104,11 @@ class Uses:
         self._found = {u: None for u in self._found if not (u.input == name and u.site.rsplit("#", 1)[0] in makers)}
 
     def _add(self, name: str, kind: UseKind, site: Site, value: float | int | None) -> None:
-        self._found[InputUse(name, kind, site.name, site.operator, value, site.operation)] = None
+        self._found[
+            InputUse(
+                input=name, kind=kind, site=site.name, operator=site.operator, value=value, operation=site.operation
+            )
+        ] = None
 
 
 def _constant(operands: list[Any], builder: TraceBuilder) -> float | int | None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcheck.core.errors import MaskcheckError, RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse
 from maskcheck.loaders.onnx.attention import recompute
 from maskcheck.loaders.onnx.constants import SMALL, Constants
 from maskcheck.loaders.onnx.dependence import Dependence, Level, dependence

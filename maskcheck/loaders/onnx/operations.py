@@ -172,7 +172,7 @@ _CONTRIB: dict[Op, str] = {
     Op.GATHER: "GatherND",
     Op.SLICE: "DynamicSlice",
     Op.UNSQUEEZE: "ExpandDims",
-    Op.LAYOUT: "UnfoldTensor",
+    Op.UNFOLD: "UnfoldTensor",
     Op.CONCATENATE: "QLinearConcat",
     Op.PAD: "Pad",
     Op.SUBGRAPH: "BeamSearch GreedySearch Sampling WhisperBeamSearch",

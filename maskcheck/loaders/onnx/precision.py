@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, Model, ModelInfo, TensorSpec
+from maskcheck.core.model import Array, Feeds, Model, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import InputUse
 from maskcheck.loaders.onnx.runtime import as_declared, open_session, reason, run_session
 from maskcheck.loaders.onnx.skeleton import Skeleton
 

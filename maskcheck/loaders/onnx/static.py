@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from maskcheck.core.model import InputUse, StaticFact
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Along, Attention, Fill, Recurrence
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 
@@ -39,7 +40,7 @@ def _unused(graph: OnnxGraph, uses: Sequence[InputUse]) -> Iterator[StaticFact]:
         if name in read or _reaches_output(name, graph):
             continue
         seen = "only its shape is read" if name in graph.consumers else "no operator reads it"
-        yield StaticFact("unused-input", None, f"input {name!r}: {seen}")
+        yield StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail=f"input {name!r}: {seen}")
 
 
 def _reaches_output(name: str, graph: OnnxGraph) -> bool:
@@ -59,15 +60,17 @@ def _reaches_output(name: str, graph: OnnxGraph) -> bool:
 def _recurrent(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     match site.settings:
         case Recurrence(lengths=None, direction=direction):
-            yield StaticFact("no-sequence-lens", site.name, f"{node.op} ({direction}) without sequence_lens")
+            yield StaticFact(
+                kind=FactKind.NO_LENGTHS, site=site.name, detail=f"{node.op} ({direction}) without sequence_lens"
+            )
 
 
 def _attention(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     match site.settings:
         case Attention(takes_mask=True, has_mask=False):
-            yield StaticFact("attention-without-mask", site.name, f"{node.op} is given no mask")
+            yield StaticFact(kind=FactKind.NO_MASK, site=site.name, detail=f"{node.op} is given no mask")
         case Attention(mask=str(), fill=float() as value) if value > _WEAK:
-            yield StaticFact("weak-fill", site.name, f"{node.op} masks with {value:g}")
+            yield StaticFact(kind=FactKind.WEAK_FILL, site=site.name, detail=f"{node.op} masks with {value:g}")
 
 
 def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
@@ -77,10 +80,12 @@ def _lengths(node: OnnxNode, site: Site, constants: Constants) -> Iterator[Stati
         case _:
             return
     if node.operator == "Attention":
-        yield StaticFact("kv-lengths", site.name, "Attention is given nonpad_kv_seqlen")
+        yield StaticFact(kind=FactKind.KEY_LENGTHS, site=site.name, detail="Attention is given nonpad_kv_seqlen")
     if constants.is_constant(lengths):
         fixed = constants.integers(lengths)
-        yield StaticFact("baked-length", site.name, f"{node.op} reads constant lengths {list(fixed or ())}")
+        yield StaticFact(
+            kind=FactKind.BAKED_LENGTH, site=site.name, detail=f"{node.op} reads constant lengths {list(fixed or ())}"
+        )
 
 
 def _fill(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
@@ -88,10 +93,12 @@ def _fill(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFa
     masks = site.operation is Operation.WHERE or any(_one_minus(name, constants) for name in node.inputs)
     for value in _fills(site):
         if masks and _WEAK < value < _WEAKEST and not _integer_fill(node, constants):
-            yield StaticFact("weak-fill", site.name, f"{node.op} fills with {value:g}")
+            yield StaticFact(kind=FactKind.WEAK_FILL, site=site.name, detail=f"{node.op} fills with {value:g}")
         half = any(_is_half(name, constants) for name in node.inputs)
         if half and value < _HALF_LOWEST:
-            yield StaticFact("half-fill", site.name, f"{node.op} fills a float16 tensor with {value:g}")
+            yield StaticFact(
+                kind=FactKind.HALF_FILL, site=site.name, detail=f"{node.op} fills a float16 tensor with {value:g}"
+            )
 
 
 def _fills(site: Site) -> tuple[float, ...]:
@@ -120,9 +127,10 @@ def _frozen_mask(node: OnnxNode, site: Site, constants: Constants) -> Iterator[S
         if additive and alike and 0 < hidden.sum() < hidden.size:
             columns = int(hidden.reshape(-1, hidden.shape[-1]).sum(axis=-1).max())
             yield StaticFact(
-                "baked-length",
-                site.name,
-                f"{node.op} lays a constant mask on it, which hides up to {columns} of {hidden.shape[-1]} columns",
+                kind=FactKind.BAKED_LENGTH,
+                site=site.name,
+                detail=f"{node.op} lays a constant mask on it, which hides up to {columns} of "
+                f"{hidden.shape[-1]} columns",
             )
 
 
@@ -155,7 +163,11 @@ def _is_half(name: str, constants: Constants) -> bool:
 
 def _quantisation(node: OnnxNode, site: Site, constants: Constants) -> Iterator[StaticFact]:
     if site.kind is Kind.QUANTIZE:
-        yield StaticFact("dynamic-quantization", site.name, f"{node.op} takes its scale from the whole tensor")
+        yield StaticFact(
+            kind=FactKind.DYNAMIC_QUANTIZATION,
+            site=site.name,
+            detail=f"{node.op} takes its scale from the whole tensor",
+        )
 
 
 def _mask_index(graph: OnnxGraph, sites: Sequence[Site]) -> Iterator[StaticFact]:
@@ -163,4 +175,8 @@ def _mask_index(graph: OnnxGraph, sites: Sequence[Site]) -> Iterator[StaticFact]
     for node, site in zip(graph.nodes, sites, strict=True):
         match site.settings:
             case Attention(mask_rank=1):
-                yield StaticFact("mask-index", site.name, f"{node.op} reads one length per row instead of a mask")
+                yield StaticFact(
+                    kind=FactKind.MASK_INDEX,
+                    site=site.name,
+                    detail=f"{node.op} reads one length per row instead of a mask",
+                )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskcheck.core.model import InputUse, UseKind
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.settings import Along, Attention, Compare, Lookup, Recurrence, Settings
 from maskcheck.loaders.onnx.constants import Constants
 from maskcheck.loaders.onnx.dependence import Level
@@ -84,7 +84,14 @@ def _kept_rows(name: str, found: Sequence[InputUse], graph: OnnxGraph, constants
         if table is not None and table.ndim == 2 and table.dtype.kind == "f":
             empty = [int(row) for row in np.flatnonzero(table[:, 0] == 0) if not table[row].any()]
             if len(empty) == 1:
-                yield InputUse(name, UseKind.PADDING, use.site, use.operator, empty[0], use.operation)
+                yield InputUse(
+                    input=name,
+                    kind=UseKind.PADDING,
+                    site=use.site,
+                    operator=use.operator,
+                    value=empty[0],
+                    operation=use.operation,
+                )
 
 
 def _wrapped_ids(node: OnnxNode, key: str, graph: OnnxGraph, constants: Constants) -> str | None:
@@ -181,7 +188,9 @@ def _rank(node: OnnxNode, rank: int | None, constants: Constants) -> int | None:
 
 def _use(name: str, node: OnnxNode, view: _View, settings: Settings | None) -> InputUse:
     kind, value = (UseKind.OTHER, None) if view.column else _meaning(view, settings)
-    return InputUse(name, kind, node.name, node.operator, value, operation_of(node))
+    return InputUse(
+        input=name, kind=kind, site=node.name, operator=node.operator, value=value, operation=operation_of(node)
+    )
 
 
 def _meaning(view: _View, settings: Settings | None) -> tuple[UseKind, float | int | None]:

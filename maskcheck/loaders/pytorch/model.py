@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import LoadError, RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, StaticFact, TensorSpec
+from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
+from maskcheck.ir.input_use import InputUse
+from maskcheck.ir.static_fact import StaticFact
 from maskcheck.loaders.pytorch import guess
 from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
 from maskcheck.loaders.pytorch.example import unpadded

@@ -127,7 +127,7 @@ _BY_OPERATION: dict[Op, str] = {
     Op.FLIP: "flip rot90",
     Op.MASKED_SELECT: "masked_select",
     Op.PACK_SEQUENCE: "pack_padded_sequence",
-    Op.UNPACK_SEQUENCE: "pad_packed_sequence",
+    Op.UNPACK_SEQUENCE: "pad_packed_sequence nested_to_padded_tensor",
     Op.RESHAPE: "view reshape reshape_alias unflatten",
     Op.FLATTEN: "flatten",
     Op.TRANSPOSE: "permute transpose t movedim swapaxes",
@@ -143,8 +143,7 @@ _BY_OPERATION: dict[Op, str] = {
     Op.STACK: "stack",
     Op.SLICE_UPDATE: "slice_scatter select_scatter",
     Op.PAD: """
-        constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d pad
-        nested_to_padded_tensor""",
+        constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d pad""",
     Op.DYNAMIC_QUANTIZE: "quantize_per_tensor_dynamic choose_qparams",
     Op.DYNAMIC_LINEAR: "quantized_linear_dynamic linear_dynamic",
     Op.QUANTIZE: """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from maskcheck.core.model import InputUse, StaticFact, TensorSpec, UseKind
+from maskcheck.core.model import TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Attention, Compare, Lookup, Recurrence
+from maskcheck.ir.static_fact import FactKind, StaticFact
 
 _MOVES = (Kind.LAYOUT, Kind.INDEX, Kind.CONCATENATE, Kind.PAD)
 _CASTS = (Operation.CAST, Operation.SORT, Operation.CLIP)
@@ -26,7 +28,16 @@ def input_uses(trace: Trace, inputs: Sequence[TensorSpec]) -> tuple[InputUse, ..
             if site.operator == "output":
                 continue
             if positions == [1] and isinstance(site.settings, Recurrence) and site.settings.lengths in held:
-                uses.append(InputUse(spec.name, UseKind.LENGTHS, site.name, site.operator, None, site.operation))
+                uses.append(
+                    InputUse(
+                        input=spec.name,
+                        kind=UseKind.LENGTHS,
+                        site=site.name,
+                        operator=site.operator,
+                        value=None,
+                        operation=site.operation,
+                    )
+                )
             elif _keeps(site, positions):
                 held.update(site.outputs)
             else:
@@ -52,7 +63,10 @@ def _uses(name: str, site: Site, held: Collection[str]) -> list[InputUse]:
             found = [(UseKind.MASK, rank)]
         case _:
             found = [(UseKind.OTHER, None)]
-    return [InputUse(name, kind, site.name, site.operator, value, site.operation) for kind, value in found]
+    return [
+        InputUse(input=name, kind=kind, site=site.name, operator=site.operator, value=value, operation=site.operation)
+        for kind, value in found
+    ]
 
 
 def static_facts(
@@ -61,7 +75,7 @@ def static_facts(
     """Suspicious things that the recorded operators show: inputs nobody reads, recurrence without lengths."""
     read = {use.input for use in uses} | _passed_on(trace, outputs)
     facts = [
-        StaticFact("unused-input", None, f"input {spec.name!r}: no operator reads it")
+        StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail=f"input {spec.name!r}: no operator reads it")
         for spec in inputs
         if spec.name not in read
     ]
@@ -70,9 +84,9 @@ def static_facts(
         told = site.settings
         if site.kind is Kind.RECURRENT and isinstance(told, Recurrence) and not told.knows_lengths:
             detail = f"{label} ({told.direction}) of a sequence that is not packed"
-            facts.append(StaticFact("no-sequence-lens", site.name, detail))
+            facts.append(StaticFact(kind=FactKind.NO_LENGTHS, site=site.name, detail=detail))
         elif isinstance(told, Attention) and not told.has_mask:
-            facts.append(StaticFact("attention-without-mask", site.name, f"{label} is given no mask"))
+            facts.append(StaticFact(kind=FactKind.NO_MASK, site=site.name, detail=f"{label} is given no mask"))
     return tuple(facts)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.contract import BATCH, Role
-from maskcheck.core.model import InputUse, Model, TensorSpec, UseKind
+from maskcheck.core.model import Model, TensorSpec
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import EQUALITIES
 from maskcheck.probe.contract import names
 

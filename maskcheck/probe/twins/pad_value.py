@@ -13,10 +13,11 @@ import numpy as np
 
 from maskcheck.core.contract import BATCH, InputContract, Role
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.model import Array, UseKind
+from maskcheck.core.model import Array
 from maskcheck.core.report import Status, TakenForPadding, TwinKind, Variant
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
+from maskcheck.ir.input_use import UseKind
 from maskcheck.probe.compare import difference
 from maskcheck.probe.entry import entries, feeds, steps_of, with_row
 from maskcheck.probe.layout import Row, validity

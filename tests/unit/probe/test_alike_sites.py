@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from maskcheck.core.trace import Trace
-from maskcheck.probe.align import Axes
 from maskcheck.explain.evidence import masked_nearby
 from maskcheck.explain.filler import adds_steps
 from maskcheck.explain.origins import siblings
 from maskcheck.ir.graph import Graph, Site
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Attention, Pad, Settings, Softmax
+from maskcheck.probe.align import Axes
 from tests.sites import site
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from maskcheck.core.errors import LoadError, NothingToPadError
-from maskcheck.core.model import InputUse, TensorSpec, UseKind
+from maskcheck.core.model import TensorSpec
 from maskcheck.core.report import Status, TwinKind
 from maskcheck.core.settings import Overrides, Settings
 from maskcheck.explain.explain_model import Explanation, explain_model
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import Kind as K
+from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Softmax
 from maskcheck.probe.contract.infer_contract import infer
 from maskcheck.probe.run_twins import TwinResults, run
@@ -138,7 +140,11 @@ def test_a_fixed_length_is_audited_through_the_worth_of_its_pads() -> None:
         Node("flat", K.LAYOUT, ("embed",), lambda x: x.reshape(len(x), 12)),
         Node("out", K.MATMUL, ("flat", "dense"), lambda x, w: x @ w),
     ]
-    uses = (InputUse("ids", UseKind.INDEX, "embed", "embedding", 50),)
+    uses = (
+        InputUse(
+            input="ids", kind=UseKind.INDEX, site="embed", operator="embedding", operation=Operation.EMBEDDING, value=50
+        ),
+    )
     model = FakeModel((TensorSpec("ids", "int64", ("batch", 4)),), nodes, ("out",), weights, uses)
     results, explanation = probe(model)
     assert status(results, TwinKind.LENGTH, "fixed") is Status.LEAKY
@@ -273,7 +279,11 @@ def test_a_fixed_length_is_not_judged_in_another_precision() -> None:
         Node("embed", K.EMBEDDING, ("table", "ids"), lambda t, ids: t[ids]),
         Node("out", K.INDEX, ("embed",), lambda x: x[:, 0]),
     ]
-    uses = (InputUse("ids", UseKind.INDEX, "embed", "embedding", 50),)
+    uses = (
+        InputUse(
+            input="ids", kind=UseKind.INDEX, site="embed", operator="embedding", operation=Operation.EMBEDDING, value=50
+        ),
+    )
     spec = (TensorSpec("ids", "int64", ("batch", 8)),)
     results, _ = probe(Half(spec, nodes, ("out",), weights, uses, precision="float16"))
     assert status(results, TwinKind.PRECISION) is Status.UNTESTED

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from maskcheck.core.contract import Role
-from maskcheck.core.model import InputUse, TensorSpec, UseKind
+from maskcheck.core.model import TensorSpec
+from maskcheck.ir.input_use import InputUse, UseKind
+from maskcheck.ir.operation import Operation
 from maskcheck.probe.contract.structure import draft
 
 
@@ -12,7 +14,18 @@ class Inputs:
 
     def __init__(self, *inputs: TensorSpec) -> None:
         self.inputs = inputs
-        self.uses = tuple(InputUse(i.name, UseKind.INDEX, "gather", "Gather", 99) for i in inputs if "ids" in i.name)
+        self.uses = tuple(
+            InputUse(
+                input=i.name,
+                kind=UseKind.INDEX,
+                site="gather",
+                operator="Gather",
+                operation=Operation.EMBEDDING,
+                value=99,
+            )
+            for i in inputs
+            if "ids" in i.name
+        )
 
 
 IDS, MASK = TensorSpec("ids", "int64", ("batch", "seq")), TensorSpec("attention_mask", "int64", ("batch", "seq"))

@@ -9,9 +9,11 @@ import pytest
 
 from maskcheck.auditing import audit_loaded
 from maskcheck.core.contract import Layout, Side
-from maskcheck.core.model import Array, Feeds, InputUse, ModelInfo, TensorSpec, UseKind
+from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.settings import Settings
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import InputUse, UseKind
+from maskcheck.ir.operation import Operation
 from maskcheck.probe.compare import Region
 
 
@@ -26,7 +28,16 @@ class Joined:
         self.info = ModelInfo("joined", "fake", None, "fake")
         self.inputs = (TensorSpec("ids", "int64", ("batch", "seq")), TensorSpec("mask", "int64", ("batch", "seq")))
         self.outputs = (TensorSpec("states", "float32", None),)
-        self.uses = (InputUse("ids", UseKind.INDEX, "gather", "Gather", 40),)
+        self.uses = (
+            InputUse(
+                input="ids",
+                kind=UseKind.INDEX,
+                site="gather",
+                operator="Gather",
+                operation=Operation.EMBEDDING,
+                value=40,
+            ),
+        )
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         mask = feeds["mask"].astype(np.float32)[..., None]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from maskcheck.auditing import audit_open
-from maskcheck.core.model import InputUse, TensorSpec, UseKind
+from maskcheck.core.model import TensorSpec
 from maskcheck.core.report import Finding, ModelReport, Outcome, PassportRow, Severity, Status, TwinKind
 from maskcheck.core.settings import Settings
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import Kind as K
 from maskcheck.ir.operation import Operation
 from tests.fakes import FakeModel, Node
@@ -40,9 +41,31 @@ def words(*, mask: bool = False, compares: bool = True, apart: bool = False) -> 
     marks = "real" if compares else "told"
     keep: Callable[..., np.ndarray] = (lambda x, m: x * m[..., None]) if apart else mean
     nodes.append(Node("answer", K.ELEMENTWISE, ("embed", marks), keep))
-    uses = [InputUse("input_ids", UseKind.INDEX, "embed", "embedding", 30)]
-    uses.append(InputUse("input_ids", UseKind.COMPARE, "real", "not_equal", 0, Operation.NOT_EQUAL))
-    uses += [InputUse("attention_mask", UseKind.OTHER, "told", "and")] if mask else []
+    uses = [
+        InputUse(
+            input="input_ids",
+            kind=UseKind.INDEX,
+            site="embed",
+            operator="embedding",
+            operation=Operation.EMBEDDING,
+            value=30,
+        )
+    ]
+    uses.append(
+        InputUse(
+            input="input_ids",
+            kind=UseKind.COMPARE,
+            site="real",
+            operator="not_equal",
+            value=0,
+            operation=Operation.NOT_EQUAL,
+        )
+    )
+    uses += (
+        [InputUse(input="attention_mask", kind=UseKind.OTHER, site="told", operator="and", operation=Operation.AND)]
+        if mask
+        else []
+    )
     return FakeModel(WORDS + ((MASK,) if mask else ()), nodes, ("answer",), {"table": TABLE}, tuple(uses))
 
 
@@ -54,8 +77,15 @@ def frames(value: float = 0.0) -> FakeModel:
         Node("answer", K.ELEMENTWISE, ("project", "real"), mean),
     ]
     uses = (
-        InputUse("features", UseKind.COMPARE, "real", "not_equal", value, Operation.NOT_EQUAL),
-        InputUse("features", UseKind.OTHER, "project", "matmul"),
+        InputUse(
+            input="features",
+            kind=UseKind.COMPARE,
+            site="real",
+            operator="not_equal",
+            value=value,
+            operation=Operation.NOT_EQUAL,
+        ),
+        InputUse(input="features", kind=UseKind.OTHER, site="project", operator="matmul", operation=Operation.MATMUL),
     )
     return FakeModel(FRAMES, nodes, ("answer",), {"weights": WEIGHTS}, uses)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from maskcheck.core.contract import Conflict, Role
-from maskcheck.core.model import StaticFact
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Attention, Fill, Pad, Quantiser, Settings, Softmax
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from tests.unit.rules.scene import case, step, t, weight
 
 SCORES = t("BHTT")
@@ -73,8 +73,11 @@ CASES = (
     ),
     case(
         "MC206",
-        {**WITH_MASK, "static": (StaticFact("weak-fill", "/softmax_origin", "Where fills with -10"),)},
-        {"static": (StaticFact("weak-fill", "/elsewhere", "Where fills with -10"),)},
+        {
+            **WITH_MASK,
+            "static": (StaticFact(kind=FactKind.WEAK_FILL, site="/softmax_origin", detail="Where fills with -10"),),
+        },
+        {"static": (StaticFact(kind=FactKind.WEAK_FILL, site="/elsewhere", detail="Where fills with -10"),)},
         "MC207",
         "fills with -10.",
     ),
@@ -152,7 +155,12 @@ CASES = (
     case("MC221", {**WITH_MASK, "leaks": "x"}, {"leaks": "c"}, "MC207", "half precision"),
     case(
         "MC221",
-        {**WITH_MASK, "static": (StaticFact("half-fill", None, "Where fills a float16 tensor with -1e9"),)},
+        {
+            **WITH_MASK,
+            "static": (
+                StaticFact(kind=FactKind.HALF_FILL, site=None, detail="Where fills a float16 tensor with -1e9"),
+            ),
+        },
         {"static": ()},
         "MC207",
         "-1e9",
@@ -166,8 +174,15 @@ CASES = (
     ),
     case(
         "MC940",
-        {**SOFTMAX, "static": (StaticFact("unused-input", None, "input 'mask': no operator reads it"),)},
-        {"static": (StaticFact("unused-input", None, "input 'segments': no operator reads it"),)},
+        {
+            **SOFTMAX,
+            "static": (StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail="input 'mask': no operator reads it"),),
+        },
+        {
+            "static": (
+                StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail="input 'segments': no operator reads it"),
+            )
+        },
         "MC205",
         "connected to nothing",
     ),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from maskcheck.core.contract import Role
 from maskcheck.core.evidence import Spread
-from maskcheck.core.model import StaticFact
 from maskcheck.core.report import TwinKind
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Quantiser, Reduce, Slice, Softmax
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED, SCORES = t("BTD"), t("BD"), t("BHTT")
@@ -45,8 +45,8 @@ LAST = {
     "reads": (STATES, t("B", dtype="int64", mask_reaches=True)),
     "makes": (POOLED,),
 }
-BAKED = StaticFact("baked-length", None, "LSTM reads constant lengths [7]")
-DROPPED = StaticFact("mask-dropped", "reshape", "Reshape passes no mask on")
+BAKED = StaticFact(kind=FactKind.BAKED_LENGTH, site=None, detail="LSTM reads constant lengths [7]")
+DROPPED = StaticFact(kind=FactKind.MASK_DROPPED, site="reshape", detail="Reshape passes no mask on")
 GIVEN = (Role.TOKENS, Role.MASK, Role.POSITIONS)
 CUT = step(
     Operation.SLICE, ("states",), ("in0",), Slice(axes=(1,), starts=(0,), ends=(16,), steps=(1,)), operator="Slice"

@@ -19,11 +19,11 @@ from maskcheck.core.contract import (
     Side,
 )
 from maskcheck.core.evidence import Evidence, Spread, TensorFacts
-from maskcheck.core.model import StaticFact
 from maskcheck.core.report import AttentionMap, MaskAxis, TwinKind
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Settings
+from maskcheck.ir.static_fact import StaticFact
 
 TWINS = {
     "c": TwinKind.CONTENT,

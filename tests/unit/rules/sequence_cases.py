@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from maskcheck.core.evidence import Spread
-from maskcheck.core.model import StaticFact
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Along, Direction, Recurrence, Slice, Window
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from tests.unit.rules.scene import case, step, t, weight
 
 STATES, POOLED = t("BTD"), t("BD")
@@ -45,7 +45,14 @@ CASES = (
     ),
     case(
         "MC302",
-        {**LSTM, "static": (StaticFact("no-sequence-lens", "/lstm_origin", "LSTM (forward) without sequence_lens"),)},
+        {
+            **LSTM,
+            "static": (
+                StaticFact(
+                    kind=FactKind.NO_LENGTHS, site="/lstm_origin", detail="LSTM (forward) without sequence_lens"
+                ),
+            ),
+        },
         {"leaks": "s"},
         "MC308",
         "runs on",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from maskcheck.core.evidence import Evidence
-from maskcheck.core.model import StaticFact
 from maskcheck.ir.operation import Operation
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.rules import diagnose
 from maskcheck.rules.static import joined_static
 from tests.unit.rules.scene import evidence, step, t, weight
@@ -19,7 +19,7 @@ def _mean(**more: Any) -> Evidence:
 def test_static_facts_join_the_origin_then_what_feeds_it_then_the_model() -> None:
     before, behind = step(Operation.RESHAPE, operator="Reshape"), step(Operation.LINEAR, operator="Gemm")
     facts = tuple(
-        StaticFact("kind", site, name)
+        StaticFact(kind="kind", site=site, detail=name)
         for site, name in (
             (None, "model"),
             ("/gemm", "behind"),
@@ -35,8 +35,15 @@ def test_static_facts_join_the_origin_then_what_feeds_it_then_the_model() -> Non
 
 def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> None:
     reshape = step(Operation.RESHAPE, operator="Reshape")
-    near = diagnose(_mean(up=(reshape,), static=(StaticFact("mask-dropped", "/reshape", "Reshape passes no mask on"),)))
-    far = diagnose(_mean(static=(StaticFact("mask-dropped", "/far", "Reshape passes no mask on"),)))
+    near = diagnose(
+        _mean(
+            up=(reshape,),
+            static=(StaticFact(kind=FactKind.MASK_DROPPED, site="/reshape", detail="Reshape passes no mask on"),),
+        )
+    )
+    far = diagnose(
+        _mean(static=(StaticFact(kind=FactKind.MASK_DROPPED, site="/far", detail="Reshape passes no mask on"),))
+    )
     assert near.rule.code == far.rule.code == "MC101"
     assert near.root_cause is not None and near.root_cause.site is reshape
     assert far.root_cause is not None and far.root_cause.site is None
@@ -45,28 +52,35 @@ def test_a_layer_that_dropped_the_mask_is_the_cause_of_an_unmasked_mean() -> Non
 
 def test_a_layer_that_dropped_the_mask_is_the_cause_also_of_a_mean_over_zeroed_pads() -> None:
     multiply = step(Operation.MULTIPLY, operator="Multiply")
-    fact = StaticFact("mask-dropped", "/multiply", "Multiply passes no mask on")
+    fact = StaticFact(kind=FactKind.MASK_DROPPED, site="/multiply", detail="Multiply passes no mask on")
     pads: dict[str, Any] = {"reads": (t("BTD", zero_at_pads=True),), "makes": (t("BD"),)}
     zeroed = evidence(Operation.MEAN, **pads, leaks="l", up=(multiply,), static=(fact,), operator="ReduceMean")
     assert diagnose(zeroed).rule.code == "MC102"
     cause = diagnose(zeroed).root_cause
     assert cause is not None and cause.site is multiply
-    own_fact = (StaticFact("mask-dropped", "/reducemean_origin", "ends the sequence"),)
+    own_fact = (StaticFact(kind=FactKind.MASK_DROPPED, site="/reducemean_origin", detail="ends the sequence"),)
     own = evidence(Operation.MEAN, **pads, leaks="l", static=own_fact, operator="ReduceMean")
     assert diagnose(own).root_cause is None, "a site is not its own cause"
 
 
 def test_an_unused_mask_input_is_the_cause_and_other_unused_inputs_are_not() -> None:
-    unused = diagnose(_mean(static=(StaticFact("unused-input", None, "input 'mask': no operator reads it"),)))
+    unused = diagnose(
+        _mean(static=(StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail="input 'mask': no operator reads it"),))
+    )
     assert unused.root_cause is not None and "'mask'" in unused.root_cause.reason
     assert (
-        diagnose(_mean(static=(StaticFact("unused-input", None, "input 'noise': nobody reads it"),))).root_cause is None
+        diagnose(
+            _mean(static=(StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail="input 'noise': nobody reads it"),))
+        ).root_cause
+        is None
     )
 
 
 def test_lengths_missing_on_a_layer_before_do_not_explain_a_mean() -> None:
     layer = step(Operation.LSTM, operator="LSTM")
-    seen = _mean(up=(layer,), static=(StaticFact("no-sequence-lens", "/lstm", "LSTM without sequence_lens"),))
+    seen = _mean(
+        up=(layer,), static=(StaticFact(kind=FactKind.NO_LENGTHS, site="/lstm", detail="LSTM without sequence_lens"),)
+    )
     assert diagnose(seen).root_cause is None
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import RunError, TraceError
-from maskcheck.core.model import Array, Feeds, InputUse
+from maskcheck.core.model import Array, Feeds
 from maskcheck.core.trace import Trace
+from maskcheck.ir.input_use import InputUse
 from maskcheck.loaders.keras.frozen_graph.constants import small_constants
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level, flatten
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession

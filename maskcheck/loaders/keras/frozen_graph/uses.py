@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from maskcheck.core.model import InputUse, UseKind
+from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, FrozenNode, Level
 from maskcheck.loaders.keras.frozen_graph.sites import Constants, fill, is_lookup, operation_of
 from maskcheck.loaders.keras.operations import SIZES
@@ -44,14 +44,27 @@ def _of_input(
             views.update(node.outputs)
         elif is_lookup(node, graph) and node.inputs[1] in views:
             rows = graph.shapes.get(node.inputs[0])
-            yield InputUse(name, UseKind.INDEX, node.name, node.operator, rows[0] if rows else None, does)
+            yield InputUse(
+                input=name,
+                kind=UseKind.INDEX,
+                site=node.name,
+                operator=node.operator,
+                value=rows[0] if rows else None,
+                operation=does,
+            )
         elif node.operator in _EQUALITY and (value := _compared(node, views, constants)) is not None:
             masks.update(dict.fromkeys(node.outputs, value))
-            yield InputUse(name, UseKind.COMPARE, node.name, node.operator, value, does)
+            yield InputUse(
+                input=name, kind=UseKind.COMPARE, site=node.name, operator=node.operator, value=value, operation=does
+            )
         elif node.operator in _PUTS_OUT and marked is not None:
-            yield InputUse(name, UseKind.MASKING, node.name, node.operator, marked, does)
+            yield InputUse(
+                input=name, kind=UseKind.MASKING, site=node.name, operator=node.operator, value=marked, operation=does
+            )
         else:
-            yield InputUse(name, UseKind.OTHER, node.name, node.operator, None, does)
+            yield InputUse(
+                input=name, kind=UseKind.OTHER, site=node.name, operator=node.operator, value=None, operation=does
+            )
 
 
 def _compared(node: FrozenNode, views: Collection[str], constants: Constants) -> float | int | None:

@@ -1,6 +1,6 @@
-"""``python -m benchmarks --jobs 2``: every corpus, one after the other, and the four numbers over all of them.
+"""``python -m evaluation --jobs 2``: every corpus, one after the other, and the four numbers over all of them.
 
-Each goes on where it stopped, in processes of its own, with a progress bar; results stay in ``benchmarks/results``.
+Each goes on where it stopped, in processes of its own, with a progress bar; results stay in ``evaluation/results``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import stored
-from benchmarks.running import show
+from evaluation import stored
+from evaluation.running import show
 
-CORPORA = ("corpus", "mechanisms", "exports", "reported", "keras_mechanisms", "keras_reported", "training")
-RESULTS = Path("benchmarks/results")
+CORPORA = ("broken", "mechanisms", "exports", "reported", "keras_mechanisms", "keras_reported", "training")
+RESULTS = Path("evaluation/results")
 
 
 def main() -> None:
@@ -25,7 +25,9 @@ def main() -> None:
     again = ["--again"] if options.again else []
     for name in CORPORA:
         print(f"== {name}")
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--jobs", str(options.jobs), *again], check=True)
+        subprocess.run(
+            [sys.executable, "-m", f"evaluation.corpora.{name}", "--jobs", str(options.jobs), *again], check=True
+        )
     print("== together")
     results = [r for name in CORPORA for r in stored.read(RESULTS / f"{name}.jsonl", "name").values()]
     show(results, ("framework", "condition"))

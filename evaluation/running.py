@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import stored
-from benchmarks.scores import Score, grouped, score, wrong
+from evaluation import stored
+from evaluation.score import Score, grouped, score, wrong
 
 
 def main(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.keras_mechanisms.cases import Case, cases
-from benchmarks.keras_mechanisms.judge import judge
+from evaluation.corpora.keras_mechanisms.cases import Case, cases
+from evaluation.corpora.keras_mechanisms.judge import judge
 
 PAIRS = (
     "lambda",

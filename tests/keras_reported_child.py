@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.keras_reported import judge
-from benchmarks.keras_reported.cases import cases
+from evaluation.corpora.keras_reported import judge
+from evaluation.corpora.keras_reported.cases import cases
 
 CHOSEN = (
     "attention_on_top reported live",

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.corpus.cases import FAULTS, RULES, Case, cases, line_of
-from benchmarks.corpus.judge import judge
-from benchmarks.scores import score, wrong
+from evaluation.corpora.broken.cases import FAULTS, RULES, Case, cases, line_of
+from evaluation.corpora.broken.judge import judge
+from evaluation.score import score, wrong
 
 FAST = (
     Case("encoder", ()),

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.exports.cases import Case, cases
-from benchmarks.exports.judge import judge
-from benchmarks.exports.registry import EXPORTS
-from benchmarks.scores import origins_right
+from evaluation.corpora.exports.cases import Case, cases
+from evaluation.corpora.exports.judge import judge
+from evaluation.corpora.exports.registry import EXPORTS
+from evaluation.score import origins_right
 
 WRONG: dict[str, set[str]] = {
     "tagger_with_a_short_mask leaky left": {"cause"},

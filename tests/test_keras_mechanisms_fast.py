@@ -1,10 +1,10 @@
-"""A part of the Keras corpus in every run; ``python -m benchmarks.keras_mechanisms`` runs it all."""
+"""A part of the Keras corpus in every run; ``python -m evaluation.corpora.keras_mechanisms`` runs it all."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.scores import score, wrong
+from evaluation.score import score, wrong
 from tests.loaders import keras_child
 
 pytestmark = [pytest.mark.skipif(not keras_child.available, reason="needs Keras on TensorFlow"), pytest.mark.slow]

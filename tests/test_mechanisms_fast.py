@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.mechanisms.cases import Case, cases, lines
-from benchmarks.mechanisms.judge import judge
-from benchmarks.mechanisms.registry import REGISTRY
-from benchmarks.scores import origins_right
+from evaluation.corpora.mechanisms.cases import Case, cases, lines
+from evaluation.corpora.mechanisms.judge import judge
+from evaluation.corpora.mechanisms.registry import REGISTRY
+from evaluation.score import origins_right
 
 OPEN = {
     "ATT-18 OnlyWherePadded/Frames/leaky/half",

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.reported.cases import Case, forms, lines
-from benchmarks.reported.judge import judge
-from benchmarks.reported.registry import REPORTS
-from benchmarks.scores import origins_right
+from evaluation.corpora.reported.cases import Case, forms, lines
+from evaluation.corpora.reported.judge import judge
+from evaluation.corpora.reported.registry import REPORTS
+from evaluation.score import origins_right
 
 WRONG: dict[str, set[str]] = {
     "bimpm reported module": {"origin"},

@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-import benchmarks
-from benchmarks.training.cases import Case, cases
-from benchmarks.training.judge import judge
+import evaluation
+from evaluation.corpora.training.cases import Case, cases
+from evaluation.corpora.training.judge import judge
 
 CHILD = """
 import json, sys
-from benchmarks.training.cases import cases
-from benchmarks.training.judge import judge
+from evaluation.corpora.training.cases import cases
+from evaluation.corpora.training.judge import judge
 print(json.dumps([judge(c) for c in cases() if c.name in sys.argv[1:]]))
 """
 KERAS = [f"LOSS-03 metric without the mask/gru/{state}" for state in ("leaky", "mended")]
@@ -43,7 +43,7 @@ def test_keras_agrees_as_well() -> None:
         [sys.executable, "-W", "ignore", "-c", CHILD, *KERAS],
         capture_output=True,
         text=True,
-        cwd=Path(benchmarks.__file__).parent.parent,
+        cwd=Path(evaluation.__file__).parent.parent,
     )
     assert run.returncode == 0, run.stderr[-2000:]
     found = json.loads(run.stdout.strip().splitlines()[-1])

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.architectures``: audit every architecture, resume where it stopped, print who disagrees."""
+"""``python -m evaluation.architectures``: audit every architecture, resume where it stopped, print who disagrees."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import stored
-from benchmarks.architectures.catalogue import Architecture, architectures
+from evaluation import stored
+from evaluation.architectures.catalogue import Architecture, architectures
 
-RESULTS = Path("benchmarks/results/architectures.jsonl")
-_CHILD = "import sys; from benchmarks.architectures.__main__ import child; child(int(sys.argv[1]))"
+RESULTS = Path("evaluation/results/architectures.jsonl")
+_CHILD = "import sys; from evaluation.architectures.__main__ import child; child(int(sys.argv[1]))"
 _LIMIT_S = 600
 
 
 def child(index: int) -> None:
     """Judge one architecture in a process of its own; the last line printed is the result."""
-    from benchmarks.architectures.case import judge
+    from evaluation.architectures.case import judge
 
     print("\n" + json.dumps(judge(list(architectures())[index])))
 

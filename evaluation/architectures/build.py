@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures.catalogue import SMALL, Architecture
+from evaluation.architectures.catalogue import SMALL, Architecture
 
 
 def configuration(architecture: Architecture) -> Any:

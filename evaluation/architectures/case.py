@@ -8,8 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from benchmarks.architectures import build, truth
-from benchmarks.architectures.catalogue import Architecture
+from evaluation.architectures import build, truth
+from evaluation.architectures.catalogue import Architecture
 
 
 def judge(architecture: Architecture) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""``python -m benchmarks.corpus``: sound models broken by program."""
+"""``python -m evaluation.corpora.broken``: sound models broken by program."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import running
-from benchmarks.corpus.cases import cases
-from benchmarks.corpus.judge import judge
+from evaluation import running
+from evaluation.corpora.broken.cases import cases
+from evaluation.corpora.broken.judge import judge
 
-RESULTS = Path("benchmarks/results/corpus.jsonl")
+RESULTS = Path("evaluation/results/corpus.jsonl")
 
 if __name__ == "__main__":
     running.main(__doc__, cases(), judge, RESULTS, ("framework", "model", "condition"))

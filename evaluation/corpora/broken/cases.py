@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.corpus import sound
+from evaluation.corpora.broken import sound
 
 RULES: Mapping[str, tuple[str, ...]] = {
     "no_mask": ("MC201", "MC205", "MC214", "MC940"),

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 import maskcheck
-from benchmarks import exporting
-from benchmarks.corpus import sound, truth
-from benchmarks.corpus.cases import FILES, FIXED, HALF, RULES, Case, build, inputs, line_of
+from evaluation import exporting
+from evaluation.corpora.broken import sound, truth
+from evaluation.corpora.broken.cases import FILES, FIXED, HALF, RULES, Case, build, inputs, line_of
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.trace import Site
 

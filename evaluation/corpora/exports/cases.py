@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.exports import fused, quantised, recurrent, traced
-from benchmarks.exports.registry import EXPORTS, Export
+from evaluation.corpora.exports import fused, quantised, recurrent, traced
+from evaluation.corpora.exports.registry import EXPORTS, Export
 
 assert fused and quantised and recurrent and traced  # importing them fills the list
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.exports.graph import Block, Graph, bias_of, legacy, tokens, trained
-from benchmarks.exports.registry import export, feats, ids, mask, named, nowhere, of_type, total
+from evaluation.corpora.exports.graph import Block, Graph, bias_of, legacy, tokens, trained
+from evaluation.corpora.exports.registry import export, feats, ids, mask, named, nowhere, of_type, total
 
 LOWEST = -3.4028234663852886e38
 

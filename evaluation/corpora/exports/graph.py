@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, checker, helper, numpy_helper, save
 from torch import Tensor, nn
 
-from benchmarks import exporting
+from evaluation import exporting
 
 TYPES = {
     "int64": TensorProto.INT64,

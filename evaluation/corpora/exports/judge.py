@@ -12,9 +12,9 @@ from typing import Any
 import onnx
 
 import maskcheck
-from benchmarks.exports import truth
-from benchmarks.exports.cases import Case
-from benchmarks.exports.rules import RULES
+from evaluation.corpora.exports import truth
+from evaluation.corpora.exports.cases import Case
+from evaluation.corpora.exports.rules import RULES
 from maskcheck.core.report import ModelReport, Severity
 
 

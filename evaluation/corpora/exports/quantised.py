@@ -19,8 +19,8 @@ from onnxruntime.quantization import (
 )
 from torch import Tensor, nn
 
-from benchmarks.exports.fused import Fusible, optimised
-from benchmarks.exports.graph import (
+from evaluation.corpora.exports.fused import Fusible, optimised
+from evaluation.corpora.exports.graph import (
     Attention,
     Block,
     Embeddings,
@@ -32,7 +32,7 @@ from benchmarks.exports.graph import (
     tokens,
     trained,
 )
-from benchmarks.exports.registry import export, feats, ids, lengths, mask, nowhere, of_type
+from evaluation.corpora.exports.registry import export, feats, ids, lengths, mask, nowhere, of_type
 
 SCALES = "DynamicQuantizeLinear"
 

@@ -10,8 +10,8 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.exports.graph import Attention, Graph, bias_of, frames, legacy, real_of, tokens, trained
-from benchmarks.exports.registry import export, feats, ids, lengths, mask, named, nowhere, of_type, padmask
+from evaluation.corpora.exports.graph import Attention, Graph, bias_of, frames, legacy, real_of, tokens, trained
+from evaluation.corpora.exports.registry import export, feats, ids, lengths, mask, named, nowhere, of_type, padmask
 
 
 def packed(layer: Any, x: Tensor, sizes: Tensor) -> tuple[Tensor, Any]:

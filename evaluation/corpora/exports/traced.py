@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from benchmarks.exports.graph import (
+from evaluation.corpora.exports.graph import (
     Attention,
     Block,
     Embeddings,
@@ -22,7 +22,7 @@ from benchmarks.exports.graph import (
     tokens,
     trained,
 )
-from benchmarks.exports.registry import (
+from evaluation.corpora.exports.registry import (
     additive,
     export,
     feats,

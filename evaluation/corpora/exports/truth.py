@@ -19,7 +19,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from benchmarks.exports.registry import BATCH, Export, Given
+from evaluation.corpora.exports.registry import BATCH, Export, Given
 
 LEAK = 1e-5
 """Standard deviations in float32."""
@@ -395,8 +395,8 @@ def check(export: Export, folder: str | Path) -> list[str]:
 
 def main(wanted: Sequence[str]) -> None:
     """Every export, or those whose module or name is wanted."""
-    from benchmarks.exports import cases
-    from benchmarks.exports.registry import EXPORTS
+    from evaluation.corpora.exports import cases
+    from evaluation.corpora.exports.registry import EXPORTS
 
     assert cases
     with tempfile.TemporaryDirectory() as folder:

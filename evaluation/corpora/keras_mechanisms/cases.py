@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.keras_mechanisms.pairs import GIVEN, LAYER, PAIRS, WIDTH, Pair
+from evaluation.corpora.keras_mechanisms.pairs import GIVEN, LAYER, PAIRS, WIDTH, Pair
 
 LENGTH, WORDS, FEATURES = 9, 40, 6
 FORMS = ("live", ".keras")

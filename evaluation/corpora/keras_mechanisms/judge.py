@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import keras_places
-from benchmarks.keras_mechanisms.cases import LENGTH, Case, build, inputs, padded
+from evaluation import places as keras_places
+from evaluation.corpora.keras_mechanisms.cases import LENGTH, Case, build, inputs, padded
 
 LEAK, FLOAT32 = 1e-8, 1e-6
 """Standard deviations, in float64, from which padding leaks, and from which float32 can show it."""

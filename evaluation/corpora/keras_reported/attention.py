@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.keras_reported.registry import BATCH, feats, ids, mask, report
+from evaluation.corpora.keras_reported.registry import BATCH, feats, ids, mask, report
 
 
 @report("ATT-31", origin="attention", saved=False, words=ids(BATCH, "time"))

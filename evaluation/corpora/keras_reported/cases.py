@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.keras_reported import fields
-from benchmarks.keras_reported.registry import REPORTS, Report
+from evaluation.corpora.keras_reported import fields
+from evaluation.corpora.keras_reported.registry import REPORTS, Report
 
 assert fields  # importing them fills the list
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.keras_reported.registry import BATCH, feats, ids, report
+from evaluation.corpora.keras_reported.registry import BATCH, feats, ids, report
 
 
 @report("KER-03", origin="gru", cause="conv1d", x=feats(BATCH, "time", 2, pad=-9.0))

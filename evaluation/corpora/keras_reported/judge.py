@@ -9,10 +9,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from benchmarks import keras_places
-from benchmarks.keras_reported import truth
-from benchmarks.keras_reported.cases import Case
-from benchmarks.keras_reported.rules import naming
+from evaluation import places as keras_places
+from evaluation.corpora.keras_reported import truth
+from evaluation.corpora.keras_reported.cases import Case
+from evaluation.corpora.keras_reported.rules import naming
 
 
 def judge(case: Case) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.keras_reported.registry import BATCH, feats, ids, lengths, report
+from evaluation.corpora.keras_reported.registry import BATCH, feats, ids, lengths, report
 
 
 @report("POOL-01", origin="mean", words=ids(BATCH, "time"))

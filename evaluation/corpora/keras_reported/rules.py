@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reported.rules import RULES as OTHERS
+from evaluation.corpora.reported.rules import RULES as OTHERS
 
 LOST = "MC944"
 """The mask of Keras was lost before the layer that needed it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.keras_reported.registry import BATCH, TOTAL, Given, Report
+from evaluation.corpora.keras_reported.registry import BATCH, TOTAL, Given, Report
 
 LEAK, FLOAT32 = 1e-8, 1e-6
 """Standard deviations, in float64, from which padding leaks, and from which float32 can show it."""

@@ -1,14 +1,14 @@
-"""``python -m benchmarks.mechanisms``: every mechanism and every look-alike inside two architectures."""
+"""``python -m evaluation.corpora.mechanisms``: every mechanism and every look-alike inside two architectures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import running
-from benchmarks.mechanisms.cases import cases
-from benchmarks.mechanisms.judge import judge
+from evaluation import running
+from evaluation.corpora.mechanisms.cases import cases
+from evaluation.corpora.mechanisms.judge import judge
 
-RESULTS = Path("benchmarks/results/mechanisms.jsonl")
+RESULTS = Path("evaluation/results/mechanisms.jsonl")
 
 if __name__ == "__main__":
     running.main(__doc__, cases(), judge, RESULTS, ("framework", "family", "model", "condition"))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import (
+from evaluation.corpora.mechanisms.registry import (
     CROSS,
     EMPTY,
     HEADS,

@@ -10,8 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import FIXED, IDS, IMAGE, MARKED, VALUED, WIDTH, Layer, looks_alike, mechanism
+from evaluation.corpora.mechanisms.positions import WORDS
+from evaluation.corpora.mechanisms.registry import (
+    FIXED,
+    IDS,
+    IMAGE,
+    MARKED,
+    VALUED,
+    WIDTH,
+    Layer,
+    looks_alike,
+    mechanism,
+)
 
 
 @looks_alike("CL-20", kind=FIXED)

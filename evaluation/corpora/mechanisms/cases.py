@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms import attention, modules
-from benchmarks.mechanisms.hosts import FEATURES, HOSTS
-from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import REGISTRY, Mechanism
-from benchmarks.mechanisms.truth import LENGTH, Padded
+from evaluation.corpora.mechanisms import attention, modules
+from evaluation.corpora.mechanisms.hosts import FEATURES, HOSTS
+from evaluation.corpora.mechanisms.positions import WORDS
+from evaluation.corpora.mechanisms.registry import REGISTRY, Mechanism
+from evaluation.corpora.mechanisms.truth import LENGTH, Padded
 
 assert modules  # importing them fills the registry
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import IMAGE, POOL, WIDTH, Layer, looks_alike, mechanism
+from evaluation.corpora.mechanisms.registry import IMAGE, POOL, WIDTH, Layer, looks_alike, mechanism
 
 
 def conv(kernel: int = 3, **given: int) -> nn.Conv1d:

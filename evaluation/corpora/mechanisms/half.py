@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.registry import UNFIT, WIDTH, Layer, mechanism
+from evaluation.corpora.mechanisms.registry import UNFIT, WIDTH, Layer, mechanism
 
 LOW = -1e9
 

@@ -12,8 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import (
+from evaluation.corpora.mechanisms.positions import WORDS
+from evaluation.corpora.mechanisms.registry import (
     BAG,
     CHOSEN,
     CROSS,
@@ -30,7 +30,7 @@ from benchmarks.mechanisms.registry import (
     WIDTH,
     Layer,
 )
-from benchmarks.mechanisms.truth import Domain
+from evaluation.corpora.mechanisms.truth import Domain
 
 CLASSES, FEATURES = 5, 7
 

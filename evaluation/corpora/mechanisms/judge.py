@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 import maskcheck
-from benchmarks import exporting
-from benchmarks.mechanisms import truth
-from benchmarks.mechanisms.cases import HALF, Case, build, inputs, lines, padded
-from benchmarks.mechanisms.registry import EMPTY, PADDING, REPEAT, UNFIT, VALID
-from benchmarks.mechanisms.truth import FLOAT32, LEAK
+from evaluation import exporting
+from evaluation.corpora.mechanisms import truth
+from evaluation.corpora.mechanisms.cases import HALF, Case, build, inputs, lines, padded
+from evaluation.corpora.mechanisms.registry import EMPTY, PADDING, REPEAT, UNFIT, VALID
+from evaluation.corpora.mechanisms.truth import FLOAT32, LEAK
 from maskcheck.core.report import Finding, ModelReport, Outcome, Severity, Status, TwinKind
 from maskcheck.core.trace import Site
 

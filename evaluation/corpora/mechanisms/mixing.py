@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import WIDTH, Layer, looks_alike, mechanism
+from evaluation.corpora.mechanisms.registry import WIDTH, Layer, looks_alike, mechanism
 
 
 @mechanism("MIX-01", "MC920")

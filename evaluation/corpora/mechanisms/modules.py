@@ -1,6 +1,6 @@
 """Importing this fills the registry."""
 
-from benchmarks.mechanisms import (  # noqa: F401
+from evaluation.corpora.mechanisms import (  # noqa: F401
     attention,
     by_design,
     convolution,

@@ -8,7 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.registry import CHOSEN, EMPTY, HOLLOW, POOL, VALID, WIDTH, Layer, looks_alike, mechanism
+from evaluation.corpora.mechanisms.registry import (
+    CHOSEN,
+    EMPTY,
+    HOLLOW,
+    POOL,
+    VALID,
+    WIDTH,
+    Layer,
+    looks_alike,
+    mechanism,
+)
 
 
 def mean(x: Tensor, m: Tensor) -> Tensor:

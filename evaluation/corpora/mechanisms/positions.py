@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.registry import BAG, IDS, POOL, WIDTH, Layer, joined, looks_alike, mechanism, split
+from evaluation.corpora.mechanisms.registry import BAG, IDS, POOL, WIDTH, Layer, joined, looks_alike, mechanism, split
 
 WORDS = 70
 

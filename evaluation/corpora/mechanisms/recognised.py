@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import FRAMES, IDS, MARKED, VALID, VALUED, WIDTH, Layer, mechanism
+from evaluation.corpora.mechanisms.positions import WORDS
+from evaluation.corpora.mechanisms.registry import FRAMES, IDS, MARKED, VALID, VALUED, WIDTH, Layer, mechanism
 
 
 class Attending(Layer):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.mechanisms.registry import NESTED, POOL, REPEAT, WIDTH, Layer, looks_alike, mechanism
+from evaluation.corpora.mechanisms.registry import NESTED, POOL, REPEAT, WIDTH, Layer, looks_alike, mechanism
 
 
 class Both(Layer):

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.mechanisms.attention import LOW, Projected
-from benchmarks.mechanisms.registry import HEADS, WIDTH, Layer, joined, mechanism, split
+from evaluation.corpora.mechanisms.attention import LOW, Projected
+from evaluation.corpora.mechanisms.registry import HEADS, WIDTH, Layer, joined, mechanism, split
 
 SLOTS = 64
 """Steps a cache has room for."""

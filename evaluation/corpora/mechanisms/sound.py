@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from benchmarks.mechanisms.positions import WORDS
-from benchmarks.mechanisms.registry import IDS, WIDTH, Layer, looks_alike
+from evaluation.corpora.mechanisms.positions import WORDS
+from evaluation.corpora.mechanisms.registry import IDS, WIDTH, Layer, looks_alike
 
 
 @looks_alike("CL-28", kind=IDS)

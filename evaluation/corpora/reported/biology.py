@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import ids, padmask, report
+from evaluation.corpora.reported.registry import ids, padmask, report
 
 
 @report("ATT-07", onnx=False, tokens=ids("batch", "time"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 
-from benchmarks.reported import fields
-from benchmarks.reported.registry import REPORTS, Report
+from evaluation.corpora.reported import fields
+from evaluation.corpora.reported.registry import REPORTS, Report
 
 assert fields  # importing them fills the list
 

@@ -1,6 +1,6 @@
 """All reports, by field."""
 
-from benchmarks.reported import (
+from evaluation.corpora.reported import (
     biology,
     forecasting,
     generation,

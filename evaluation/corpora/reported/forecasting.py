@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, lengths, mask, padmask, report
+from evaluation.corpora.reported.registry import feats, lengths, mask, padmask, report
 
 
 @report("ATT-01", x=feats("batch", 3, "time"), key_padding_mask=padmask("batch", "time"))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, ids, lengths, mask, report
+from evaluation.corpora.reported.registry import feats, ids, lengths, mask, report
 
 
 @report("POOL-06", left=True, input_ids=ids("batch", "time"), attention_mask=mask("batch", "time"))

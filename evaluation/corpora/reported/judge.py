@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 import maskcheck
-from benchmarks import exporting
-from benchmarks.reported import truth
-from benchmarks.reported.cases import Case, lines
-from benchmarks.reported.registry import BATCH, Report
-from benchmarks.reported.rules import naming
+from evaluation import exporting
+from evaluation.corpora.reported import truth
+from evaluation.corpora.reported.cases import Case, lines
+from evaluation.corpora.reported.registry import BATCH, Report
+from evaluation.corpora.reported.rules import naming
 from maskcheck.core.report import ModelReport, Severity
 from maskcheck.core.trace import Site
 

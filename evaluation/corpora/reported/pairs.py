@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.reported.registry import feats, ids, lengths, mask, report
+from evaluation.corpora.reported.registry import feats, ids, lengths, mask, report
 
 
 @report("POOL-02+POOL-04", passage=ids("batch", "time"), question=ids("batch", "other"))

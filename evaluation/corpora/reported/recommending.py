@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import ids, report
+from evaluation.corpora.reported.registry import ids, report
 
 
 @report("MIX-06", left=True, log_seqs=ids("batch", "time"))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.reported.registry import feats, ids, lengths, padmask, report
+from evaluation.corpora.reported.registry import feats, ids, lengths, padmask, report
 
 
 @report("ATT-19", left=True, shown=True, x_l=feats("batch", "words", 6), x_a=feats("batch", "frames", 5))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import ids, lengths, mask, report
+from evaluation.corpora.reported.registry import ids, lengths, mask, report
 
 
 @report("POOL-08", left=True, input_ids=ids("batch", "time"), attention_mask=mask("batch", "time"))

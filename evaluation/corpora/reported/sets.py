@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, lengths, mask, report
+from evaluation.corpora.reported.registry import feats, lengths, mask, report
 
 
 @report("POOL-09", onnx=False, X=feats("batch", "time", 3), X_mask=mask("batch", "time", dtype="bool"))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.reported.registry import feats, fraction, ids, lengths, mask, padmask, report
+from evaluation.corpora.reported.registry import feats, fraction, ids, lengths, mask, padmask, report
 
 
 @report("ATT-14", wavs=feats("batch", "time", 6), wav_lens=fraction())

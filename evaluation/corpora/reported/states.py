@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, ids, lengths, mask, padmask, report, steps
+from evaluation.corpora.reported.registry import feats, ids, lengths, mask, padmask, report, steps
 
 
 @report("POS-06", summary_variables=feats("batch", "time", 3), attention_mask=mask("batch", "time", dtype="bool"))

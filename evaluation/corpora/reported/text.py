@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.reported.registry import ids, lengths, mask, padmask, report
+from evaluation.corpora.reported.registry import ids, lengths, mask, padmask, report
 
 
 @report("POOL-09", onnx=False, batch_ph=ids("batch", "time"), seq_len_ph=lengths())

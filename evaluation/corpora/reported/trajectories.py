@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, lengths, padmask, report
+from evaluation.corpora.reported.registry import feats, lengths, padmask, report
 
 
 @report("ATT-14", actions=feats("batch", "time", 4), state=feats("batch", 5), action_is_pad=padmask("batch", "time"))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import BATCH, Given, Report
+from evaluation.corpora.reported.registry import BATCH, Given, Report
 
 LEAK = 1e-8
 """Standard deviations in float64."""

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.reported.registry import feats, ids, lengths, mask, padmask, report, steps
+from evaluation.corpora.reported.registry import feats, ids, lengths, mask, padmask, report, steps
 
 
 @report("ATT-01", images=feats("batch", "time", 3, 4, 4), times=steps("batch", "time"), lens=lengths())

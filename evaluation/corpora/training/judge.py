@@ -8,7 +8,7 @@ import traceback
 import warnings
 from typing import Any
 
-from benchmarks.training.cases import Case
+from evaluation.corpora.training.cases import Case
 
 LEAK = {"torch": 1e-8, "keras": 1e-4}
 """Part of its size by which a loss, a metric or a gradient moves: in float64, and as Keras evaluates in float32."""
@@ -20,9 +20,9 @@ def judge(case: Case) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     arguments = (case.fault.name, case.host, case.leaky)
     if case.fault.framework == "torch":
-        from benchmarks.training import torch_steps as steps
+        from evaluation.corpora.training import torch_steps as steps
     else:
-        from benchmarks.training import keras_steps as steps  # type: ignore[no-redef]
+        from evaluation.corpora.training import keras_steps as steps  # type: ignore[no-redef]
     size = steps.difference(*arguments)
     leaky = size > LEAK[case.fault.framework]
     found: dict[str, Any] = {

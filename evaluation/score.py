@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Result = Mapping[str, Any]
+from evaluation.result import Result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """``origins`` counts leaky cases in which exactly the broken lines were named; ``causes`` counts faults."""
+    """``origins`` counts leaky cases in which exactly the broken places were named; ``causes`` counts faults."""
 
     cases: int
     leaks: int
@@ -32,33 +31,18 @@ class Score:
 
 
 def score(results: Iterable[Result]) -> Score:
-    decided = [r for r in results if not r.get("undecided")]
-    leaks = [r for r in decided if r["leaky"]]
-    clean = [r for r in decided if not r["leaky"]]
+    decided = _decided(results)
+    leaks = [r for r in decided if r.truth.leaky]
     return Score(
-        len(decided),
-        len(leaks),
-        sum(r["outcome"] != "leaky" for r in leaks),
-        len(clean),
-        sum(r["outcome"] != "clean" for r in clean),
-        sum(origins_right(r) for r in leaks),
-        sum(len(r.get("causes", r["faults"])) for r in leaks),
-        sum(r.get("causes_right", 0) for r in leaks),
+        cases=len(decided),
+        leaks=len(leaks),
+        missed=sum(r.missed for r in leaks),
+        sound=len(decided) - len(leaks),
+        false_alarms=sum(r.false_alarm for r in decided),
+        origins=sum(r.placed for r in leaks),
+        faults=sum(len(r.said.causes) for r in leaks),
+        causes=sum(r.said.causes_right for r in leaks),
     )
-
-
-def origins_right(result: Result) -> bool:
-    """Whether every broken line is named, and no finding stands at another line. Places without lines are judged where
-    they are looked at (``right``).
-
-    One finding may hold several sites of one cause: its further sites count as named.
-    """
-    if result["outcome"] != "leaky":
-        return False
-    if "right" in result:
-        return bool(result["right"])
-    lines, expected = {int(line) for line in result["lines"]}, set(result["expected"])
-    return lines <= expected <= lines | set(result["related"])
 
 
 def grouped(results: Sequence[Result], by: Callable[[Result], str]) -> dict[str, Score]:
@@ -68,12 +52,8 @@ def grouped(results: Sequence[Result], by: Callable[[Result], str]) -> dict[str,
 
 def wrong(results: Iterable[Result]) -> list[Result]:
     """Cases in which anything is not as it should be."""
-    return [
-        r
-        for r in results
-        if not r.get("undecided")
-        and (
-            (r["leaky"] and (not origins_right(r) or r.get("causes_right", 0) != len(r.get("causes", ()))))
-            or (not r["leaky"] and r["outcome"] != "clean")
-        )
-    ]
+    return [r for r in _decided(results) if not r.right]
+
+
+def _decided(results: Iterable[Result]) -> list[Result]:
+    return [r for r in results if not r.truth.undecided]

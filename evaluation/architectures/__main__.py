@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from evaluation import stored
@@ -32,27 +31,27 @@ def child(index: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="names that contain this")
-    parser.add_argument("--modality", choices=["text", "audio", "vision"])
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--again", action="store_true", help="forget earlier results of the chosen ones")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     chosen = {
         _key(i, a): i
         for i, a in enumerate(architectures())
         if options.only in a.name and options.modality in (None, a.modality)
     }
     known = {} if options.again else stored.read(options.results, "key")
-    todo = [i for key, i in chosen.items() if key not in known]
-    options.results.parent.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(options.jobs) as pool, options.results.open("a", encoding="utf-8") as file:
-        for found in track(pool.map(_run, todo), "auditing", total=len(todo), console=Console(stderr=True)):
-            file.write(json.dumps(found) + "\n")
-            file.flush()
+    with ThreadPoolExecutor(options.jobs) as pool:
+        stored.add(options.results, [pool.submit(_run, i) for key, i in chosen.items() if key not in known])
     known = stored.read(options.results, "key")
     show([known[key] for key in chosen if key in known])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation.architectures", description=__doc__)
+    parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument("--modality", choices=["text", "audio", "vision"])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--again", action="store_true", help="forget earlier results of the chosen ones")
+    return parser
 
 
 def _key(index: int, architecture: Architecture) -> str:

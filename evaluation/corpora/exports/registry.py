@@ -1,4 +1,4 @@
-"""What a file is given, and the list of all exports.
+"""What a file is, and the list of all exports.
 
 An export is a function of ``mended`` and a path that writes one ONNX file; its docstring says what the leaky file gets
 wrong. The names of axes here are those of the corpus; files name theirs as exporters do.
@@ -8,47 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-BATCH = "batch"
-Build = Callable[[bool, Path], None]
+from evaluation.described import Build, Described, listing
+from evaluation.given import BATCH, Given, additive, feats, ids, lengths, mask, padmask, total, types
+
+__all__ = ["additive", "feats", "ids", "lengths", "mask", "padmask", "total", "types"]
 Places = Callable[[Any], set[str]]
 """From a loaded ``onnx.ModelProto`` to the names of nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One input: ``shape`` names the axes that belong to rows or to time, and has numbers for the others.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export(Described):
+    """``build(mended, path)`` writes the file. It may lack some of the inputs: what it does not take is not given."""
 
-    ``kind`` is one of ``ids``, ``feats``, ``mask``, ``lengths``, ``total`` (the padded length itself) and ``types``
-    (zeros). ``pad`` stands at the pads, ``real`` at the real positions of a mask. ``offset`` is added to lengths.
-    """
-
-    kind: str
-    shape: tuple[str | int, ...]
-    vocab: int = 40
-    pad: float = 0
-    real: float = 1
-    dtype: str = "int64"
-    domain: str = ""
-    """Whose length, where the input is one."""
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    name: str
-    mechanism: str
     host: str
     """The architecture."""
-    build: Build
-    """Writes the file: ``build(mended, path)``."""
-    inputs: Mapping[str, Given]
-    """A file may lack some of these: what it does not take is not given to it."""
     places: Places
     """The nodes at which padding enters the real positions of the leaky file; none where it is harmless."""
-    module: str
     also: Places | None = None
     """Nodes behind these at which more padding enters."""
     cause: Places | None = None
@@ -57,8 +34,6 @@ class Export:
     """Tried with padding in front as well."""
     leaks: tuple[str, ...] = ("right",)
     """The sides of the padding on which the leaky file leaks; a mended one leaks on none."""
-    harmless: bool = False
-    """Resembles a leak, and is sound in both states."""
     held: Mapping[str, int] = field(default_factory=dict)
     """Axes that the file fixes, ``batch`` among them, with their sizes."""
     inside: Mapping[str, int] = field(default_factory=dict)
@@ -75,6 +50,16 @@ class Export:
     def sides(self) -> tuple[str, ...]:
         return ("right", "left") if self.left else ("right",)
 
+    @property
+    def batch(self) -> int:
+        """The number of rows it takes at least."""
+        return self.held.get(BATCH, 1)
+
+    @property
+    def times(self) -> dict[str, int]:
+        """The domains whose length it fixes."""
+        return {axis: fixed for axis, fixed in self.held.items() if axis != BATCH}
+
     def leaky_on(self, side: str, mended: bool) -> bool:
         return not mended and not self.harmless and side in self.leaks
 
@@ -84,56 +69,12 @@ class Export:
 
 
 EXPORTS: dict[str, Export] = {}
+_describe = listing(EXPORTS, Export)
 
 
 def export(mechanism: str, host: str, places: Places, **told: Any) -> Callable[[Build], Build]:
-    """Puts the function below it on the list; what is told and no field of ``Export`` is an input."""
-
-    def add(build: Build) -> Build:
-        name, module = build.__name__, build.__module__.rsplit(".", 1)[-1]
-        options = {key: value for key, value in told.items() if not isinstance(value, Given)}
-        inputs = {key: value for key, value in told.items() if isinstance(value, Given)}
-        EXPORTS[name] = Export(name, mechanism, host, build, inputs, places, module, **options)
-        return build
-
-    return add
-
-
-def ids(*shape: str | int, vocab: int = 40, pad: int = 0, dtype: str = "int64") -> Given:
-    return Given("ids", shape, vocab=vocab, pad=pad, dtype=dtype)
-
-
-def feats(*shape: str | int) -> Given:
-    return Given("feats", shape, dtype="float32")
-
-
-def mask(*shape: str | int, dtype: str = "int64") -> Given:
-    """1 where real."""
-    return Given("mask", shape, dtype=dtype)
-
-
-def padmask(*shape: str | int, dtype: str = "bool") -> Given:
-    """1 where padded."""
-    return Given("mask", shape, real=0, pad=1, dtype=dtype)
-
-
-def additive(*shape: str | int, fill: float = -1e9) -> Given:
-    """0 where real, ``fill`` where padded."""
-    return Given("mask", shape, real=0, pad=fill, dtype="float32")
-
-
-def lengths(domain: str = "time", dtype: str = "int64", offset: int = 0) -> Given:
-    return Given("lengths", (BATCH,), domain=domain, dtype=dtype, offset=offset)
-
-
-def total(domain: str = "time", dtype: str = "int32") -> Given:
-    """The padded length, as a number."""
-    return Given("total", (), domain=domain, dtype=dtype)
-
-
-def types(*shape: str | int, dtype: str = "int64") -> Given:
-    """Segment numbers, all 0."""
-    return Given("types", shape, dtype=dtype)
+    """Puts the function below it on the list."""
+    return _describe(mechanism, host=host, places=places, **told)
 
 
 def named(*fragments: str) -> Places:

@@ -11,23 +11,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from evaluation.truth import FLOAT32, LEAK
+from evaluation.truth.gaps import GONE
+
 Inputs = Mapping[str, Tensor]
 Model = Callable[..., Tensor]
 Domain = Mapping[str, int]
 """The inputs that are padded together, each with its axis; 0 for lengths."""
 
-LEAK = 1e-8
-"""Standard deviations in float64."""
-FLOAT32 = 1e-6
-"""A leak below this drowns in the rounding of float32 and is left undecided."""
 HALF = 2e-2
-"""The same for half precision, where rounding may also be that large."""
+"""A leak in half precision, where rounding may be as large as this."""
 LENGTH = 9
-_GONE = 9.0
-"""Stands for a difference from NaN."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Padded:
     """How a model's inputs are padded: ``pad`` fills ids; ``by_value`` says that only the pad value marks pads."""
 
@@ -39,10 +36,6 @@ class Padded:
     def noises(self) -> tuple[float, ...]:
         """What stands at the pads of features: zeros, and noise where a mask or lengths hide it."""
         return (0.0,) if self.by_value else (0.0, 3.0)
-
-
-def doubled(inputs: Inputs) -> dict[str, Tensor]:
-    return {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
 
 
 @torch.no_grad()
@@ -101,7 +94,7 @@ def _gap(after: Tensor, before: Tensor, side: str) -> float:
 
 def _apart(after: Tensor, before: Tensor) -> float:
     """The largest difference; NaN that was there before is none."""
-    return float((after - before).abs().masked_fill(after.isnan() & before.isnan(), 0.0).nan_to_num(_GONE).max())
+    return float((after - before).abs().masked_fill(after.isnan() & before.isnan(), 0.0).nan_to_num(GONE).max())
 
 
 def _row(inputs: Inputs, i: int) -> dict[str, Tensor]:
@@ -205,10 +198,10 @@ def empty(model: Model, inputs: Inputs, how: Padded) -> dict[str, float]:
             hollow[name] = inputs[name].clone()
             hollow[name][-1] = how.pad if name.endswith("ids") else 0
     after = model(**hollow)
-    return {"own": 0.0 if bool(after[-1].isfinite().all()) else _GONE, "others": _apart(after[:-1], full[:-1])}
+    return {"own": 0.0 if bool(after[-1].isfinite().all()) else GONE, "others": _apart(after[:-1], full[:-1])}
 
 
 @torch.no_grad()
 def unfit(model: Model, inputs: Inputs, how: Padded) -> dict[str, float]:
     """Whether unpadded rows have answers that are no numbers."""
-    return {"unpadded": 0.0 if bool(model(**inputs).isfinite().all()) else _GONE}
+    return {"unpadded": 0.0 if bool(model(**inputs).isfinite().all()) else GONE}

@@ -1,60 +1,40 @@
-"""Pair x host x leaky or mended x form. Nothing of Keras is imported before a model is built."""
+"""A pair in a host: the Keras model and its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from evaluation.corpora.keras_mechanisms.pairs import GIVEN, LAYER, PAIRS, WIDTH, Pair
+from evaluation.case import Case
+from evaluation.corpora.keras_mechanisms.pairs import GIVEN, LAYER, WIDTH, Pair
 
 LENGTH, WORDS, FEATURES = 9, 40, 6
-FORMS = ("live", ".keras")
-LIVE_ONLY = ("KER-07", "KER-10", "KER-13", "KER-16", "CL-18")
-"""A Lambda and a SavedModel inside a file would have to be trusted, and a layer of one's own named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """``key`` names the pair: the functions of a pair cannot travel to another process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """``host`` is ``words`` or ``frames``."""
 
-    key: str
+    pair: Pair
     host: str
-    leaky: bool
-    condition: str
-
-    @property
-    def pair(self) -> Pair:
-        return next(pair for pair in PAIRS if pair.name == self.key)
-
-    @property
-    def name(self) -> str:
-        state = "leaky" if self.leaky else "mended"
-        return f"{self.pair.id} {self.pair.name}/{self.host}/{state}/{self.condition}"
 
 
-def cases() -> Iterator[Case]:
-    for pair in PAIRS:
-        for host in ("words", "frames"):
-            for leaky in (True, False):
-                forms = FORMS[:1] if pair.id in LIVE_ONLY else FORMS
-                yield from (Case(pair.name, host, leaky, form) for form in forms)
-
-
-def build(case: Case, floatx: str = "float32") -> Any:
+def build(case: Case[Hosted], floatx: str = "float32") -> Any:
+    """The model of a case. Nothing of Keras is imported before."""
     import keras
 
+    pair, in_words = case.subject.pair, case.subject.host == "words"
     keras.backend.clear_session()
     keras.config.set_floatx(floatx)
     keras.utils.set_random_seed(4)
-    read, x, m = _words(keras, case.pair.fixed) if case.host == "words" else _frames(keras, case.pair.fixed)
-    y = (case.pair.leaky if case.leaky else case.pair.mended)(keras, x, m)
-    if case.pair.tail == LAYER:
-        pool = keras.layers.GlobalAveragePooling1D if case.host == "words" else keras.layers.LSTM
-        y = pool(**({} if case.host == "words" else {"units": WIDTH}), name="pool")(y)
-    elif case.pair.tail == GIVEN:
+    read, x, m = (_words if in_words else _frames)(keras, pair.fixed)
+    y = (pair.mended if case.mended else pair.leaky)(keras, x, m)
+    if pair.tail == LAYER:
+        pool = keras.layers.GlobalAveragePooling1D if in_words else keras.layers.LSTM
+        y = pool(**({} if in_words else {"units": WIDTH}), name="pool")(y)
+    elif pair.tail == GIVEN:
         shown = keras.ops.expand_dims(keras.ops.cast(m, floatx), -1)
         y = keras.ops.sum(y * shown, axis=1) / keras.ops.sum(shown, axis=1)
     return keras.Model(read, keras.layers.Dense(3, name="head")(y))
@@ -74,14 +54,14 @@ def _frames(keras: Any, fixed: bool) -> tuple[Any, Any, Any]:
     return frames, x, keras.ops.any(keras.ops.not_equal(frames, 0.0), axis=-1)
 
 
-def inputs(case: Case, rows: int = 3) -> np.ndarray:
+def inputs(case: Case[Hosted], rows: int = 3) -> np.ndarray:
     """Rows without padding, or of fixed length with three pads."""
     draw = np.random.default_rng(6)
-    if case.host == "words":
+    if case.subject.host == "words":
         made = draw.integers(1, WORDS, (rows, LENGTH)).astype(np.int32)
     else:
         made = draw.normal(size=(rows, LENGTH, FEATURES)).astype(np.float32)
-    return padded(made, 3) if case.pair.fixed else made
+    return padded(made, 3) if case.subject.pair.fixed else made
 
 
 def padded(batch: np.ndarray, pads: int, front: int = 0) -> np.ndarray:

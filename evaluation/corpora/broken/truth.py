@@ -1,17 +1,20 @@
-"""The plain test: padded against unpadded, in float64. Shares no code with maskcheck."""
+"""The plain test: padded against unpadded, in float64."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+
+from evaluation.truth.in_torch import doubled
 
 LEAK = 1e-9
 """Standard deviations in float64, where rounding is near 1e-15."""
 VISIBLE = 0.02
 """A leak smaller than this can drown in half precision, whose rounding is near 0.004."""
 PADS = (1, 3, 7, 14)
+Test = Callable[[nn.Module, Iterable[dict[str, Tensor]]], float]
 
 
 def difference(module: nn.Module, batches: Iterable[dict[str, Tensor]]) -> float:
@@ -21,7 +24,7 @@ def difference(module: nn.Module, batches: Iterable[dict[str, Tensor]]) -> float
 
 
 def _difference(module: nn.Module, inputs: dict[str, Tensor]) -> float:
-    plain = {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
+    plain = doubled(inputs)
     length = max(x.shape[1] for x in plain.values() if x.ndim > 1)
     worst = 0.0
     with torch.no_grad():
@@ -54,7 +57,7 @@ def worth(module: nn.Module, batches: Iterable[dict[str, Tensor]]) -> float:
 def _worth(module: nn.Module, inputs: dict[str, Tensor]) -> float:
     length = max(x.shape[1] for x in inputs.values() if x.ndim > 1)
     real = length // 2 + 1
-    plain = {name: _emptied(x.double() if x.is_floating_point() else x, real, length) for name, x in inputs.items()}
+    plain = {name: _emptied(x, real, length) for name, x in doubled(inputs).items()}
     noisy = {name: _noisy(x, real, length) for name, x in plain.items()}
     tables = [m.weight for m in module.modules() if isinstance(m, nn.Embedding)]
     with torch.no_grad():

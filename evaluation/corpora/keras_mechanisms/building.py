@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.case import Case
 from evaluation.corpora.keras_mechanisms.pairs import GIVEN, LAYER, WIDTH, Pair
 
 LENGTH, WORDS, FEATURES = 9, 40, 6
@@ -21,16 +20,16 @@ class Hosted:
     host: str
 
 
-def build(case: Case[Hosted], floatx: str = "float32") -> Any:
-    """The model of a case. Nothing of Keras is imported before."""
+def build(hosted: Hosted, mended: bool, floatx: str = "float32") -> Any:
+    """Nothing of Keras is imported before."""
     import keras
 
-    pair, in_words = case.subject.pair, case.subject.host == "words"
+    pair, in_words = hosted.pair, hosted.host == "words"
     keras.backend.clear_session()
     keras.config.set_floatx(floatx)
     keras.utils.set_random_seed(4)
     read, x, m = (_words if in_words else _frames)(keras, pair.fixed)
-    y = (pair.mended if case.mended else pair.leaky)(keras, x, m)
+    y = (pair.mended if mended else pair.leaky)(keras, x, m)
     if pair.tail == LAYER:
         pool = keras.layers.GlobalAveragePooling1D if in_words else keras.layers.LSTM
         y = pool(**({} if in_words else {"units": WIDTH}), name="pool")(y)
@@ -54,14 +53,14 @@ def _frames(keras: Any, fixed: bool) -> tuple[Any, Any, Any]:
     return frames, x, keras.ops.any(keras.ops.not_equal(frames, 0.0), axis=-1)
 
 
-def inputs(case: Case[Hosted], rows: int = 3) -> np.ndarray:
+def inputs(hosted: Hosted, rows: int = 3) -> np.ndarray:
     """Rows without padding, or of fixed length with three pads."""
     draw = np.random.default_rng(6)
-    if case.subject.host == "words":
+    if hosted.host == "words":
         made = draw.integers(1, WORDS, (rows, LENGTH)).astype(np.int32)
     else:
         made = draw.normal(size=(rows, LENGTH, FEATURES)).astype(np.float32)
-    return padded(made, 3) if case.subject.pair.fixed else made
+    return padded(made, 3) if hosted.pair.fixed else made
 
 
 def padded(batch: np.ndarray, pads: int, front: int = 0) -> np.ndarray:

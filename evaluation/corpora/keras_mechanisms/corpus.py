@@ -43,7 +43,7 @@ def _case(pair: Pair, host: str, mended: bool, form: str) -> Case[Hosted]:
 
 
 def plain(case: Case[Hosted], folder: Path) -> Truth:
-    return within(truth.difference(case))
+    return within(truth.difference(case.subject, case.mended))
 
 
 def marks(case: Case[Hosted], folder: Path | None = None) -> Marks:
@@ -60,7 +60,7 @@ def marks(case: Case[Hosted], folder: Path | None = None) -> Marks:
 
 
 def audit(case: Case[Hosted], folder: Path) -> ModelReport:
-    return keras_models.audit(build(case), case.condition, folder)
+    return keras_models.audit(build(case.subject, case.mended), case.condition, folder)
 
 
 CORPUS = Corpus(

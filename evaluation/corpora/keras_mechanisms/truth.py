@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.case import Case
 from evaluation.corpora.keras_mechanisms.building import LENGTH, Hosted, build, inputs, padded
 from evaluation.truth.in_keras import answers
 from evaluation.truth.loader import Array
@@ -15,13 +14,13 @@ ROWS = 64
 PADS = (1, 2, 5, 8)
 
 
-def difference(case: Case[Hosted]) -> float:
+def difference(hosted: Hosted, mended: bool) -> float:
     """max|padded - unpadded| in float64 over 64 rows and several numbers of pads, in standard deviations.
 
     Where the length is fixed: the same row with its pads behind and, as far as that is allowed, one place earlier.
     """
-    model, rows = build(case, "float64"), inputs(case, ROWS)
-    if case.subject.pair.fixed:
+    model, rows = build(hosted, mended, "float64"), inputs(hosted, ROWS)
+    if hosted.pair.fixed:
         return _apart(model, rows, [padded(rows[:, :LENGTH], 3, front) for front in (1, 3)])
     cut = [rows[:, :length] for length in (2, LENGTH)]
     return max(_apart(model, short, [padded(short, pads) for pads in PADS]) for short in cut)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -70,12 +71,18 @@ def padded(case: Case[Placed]) -> Padded:
 
 def lines(case: Case[Placed], mark: str = "leak") -> frozenset[int]:
     """The lines marked in the layer or in what it wraps: what leaks, or with ``mark`` "cause" what brings it on."""
-    source, first = inspect.getsourcelines(_marked(case))
+    source, first = _source(_marked(case))
     return frozenset(first + i for i, text in enumerate(source) if text.rstrip().endswith(f"# {mark}"))
 
 
 def file(case: Case[Placed]) -> str:
     return str(inspect.getsourcefile(_marked(case)))
+
+
+@cache
+def _source(layer: type) -> tuple[list[str], int]:
+    """Kept: a file is parsed whenever the lines of a class are looked up."""
+    return inspect.getsourcelines(layer)
 
 
 def _marked(case: Case[Placed]) -> type:

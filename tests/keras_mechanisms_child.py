@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.keras_mechanisms.cases import Case, cases
-from benchmarks.keras_mechanisms.judge import judge
+from evaluation import registry
+from evaluation.case import Case
+from evaluation.running import judged
 
 PAIRS = (
     "lambda",
@@ -29,13 +30,18 @@ PAIRS = (
 
 def chosen() -> list[Case]:
     """Each pair leaky in one host and, of every third, mended in the other; and two sound ones that float64 settles."""
-    found = [c for c in cases() if c.condition == "live" and c.key in PAIRS]
-    hosts = ("words", "frames")
-    leaky = [c for c in found if c.leaky and c.host == hosts[PAIRS.index(c.key) % 2]]
+    every = registry.cases("keras_mechanisms").values()
+    found = [c for c in every if c.condition == "live" and c.subject.pair.name in PAIRS]
+    leaky = [c for c in found if not c.mended and c.subject.host == host(c, 0)]
     settled = ("masked recurrent layers/words/leaky/live", "standardised over time/frames/mended/live")
-    rounding = [c for c in cases() if c.name.endswith(settled)]
-    return leaky + rounding + [c for c in found if not c.leaky and c.host == hosts[PAIRS.index(c.key) % 2 - 1]][::3]
+    rounding = [c for c in every if c.name.endswith(settled)]
+    return leaky + rounding + [c for c in found if c.mended and c.subject.host == host(c, 1)][::3]
+
+
+def host(case: Case, turn: int) -> str:
+    """The two hosts take turns by pair."""
+    return ("words", "frames")[(PAIRS.index(case.subject.pair.name) + turn) % 2]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps([judge(case) for case in chosen()]) + "\n")
+    sys.stdout.write(json.dumps([judged("keras_mechanisms", case.name) for case in chosen()]) + "\n")

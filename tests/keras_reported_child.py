@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
 
-from benchmarks.keras_reported import judge
-from benchmarks.keras_reported.cases import cases
+from evaluation import registry
+from evaluation.corpora.keras_reported.corpus import CORPUS
+from evaluation.running import judged
 
 CHOSEN = (
     "attention_on_top reported live",
@@ -22,10 +26,18 @@ SLOW = ("delft_characters reported live",)
 """The plain test of it takes half a minute: only audited."""
 
 
-def found() -> list[dict]:
-    named = {case.name: case for case in cases()}
-    audited = [{"name": name, **judge._compared(named[name], judge._audited(named[name]))} for name in SLOW]
-    return [*(judge.judge(named[name]) for name in CHOSEN), *audited]
+def found() -> dict[str, list[dict] | dict[str, dict]]:
+    return {
+        "judged": [judged("keras_reported", name) for name in CHOSEN],
+        "heard": {name: heard(name) for name in SLOW},
+    }
+
+
+def heard(name: str) -> dict:
+    """What the audit says of a case."""
+    case = registry.cases("keras_reported")[name]
+    with tempfile.TemporaryDirectory() as folder:
+        return asdict(CORPUS.read(case, CORPUS.marks(case, Path(folder)), CORPUS.audit(case, Path(folder))))
 
 
 if __name__ == "__main__":

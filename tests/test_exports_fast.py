@@ -6,27 +6,27 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.exports.cases import Case, cases
-from benchmarks.exports.judge import judge
-from benchmarks.exports.registry import EXPORTS
-from benchmarks.scores import origins_right
+from evaluation.case import Case
+from evaluation.corpora.exports.corpus import CORPUS
+from evaluation.corpora.exports.registry import EXPORTS
+from evaluation.judge import judge
 
 WRONG: dict[str, set[str]] = {
     "tagger_with_a_short_mask leaky left": {"cause"},
     "events_unrolled_to_the_traced_length leaky left": {"cause"},
 }
 """What the audit does not get right yet, by case: the place or the rule."""
-CHOSEN = [case for number, case in enumerate(cases()) if case.leaks or number % 4 == 1]
+CHOSEN = [case for number, case in enumerate(CORPUS.cases()) if case.leaks or number % 4 == 1]
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=lambda c: c.name)
 def test_the_audit_agrees_with_the_plain_test(case: Case) -> None:
-    found, excused = judge(case), WRONG.get(case.name, set())
-    assert found["leaky"] is case.leaks, found
-    assert found["outcome"] == ("leaky" if found["leaky"] else "clean"), found
-    if found["leaky"]:
-        assert origins_right(found) is ("place" not in excused), found
-        assert bool(found["causes_right"]) is ("cause" not in excused), found
+    found, excused = judge(CORPUS, case), WRONG.get(case.name, set())
+    assert found.truth.leaky is case.leaks, found
+    assert not (found.missed or found.false_alarm), found
+    if found.truth.leaky:
+        assert found.placed is ("place" not in excused), found
+        assert found.explained is ("cause" not in excused), found
 
 
 def test_every_mechanism_that_only_exports_have_is_there_in_two_architectures() -> None:

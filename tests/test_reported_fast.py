@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.reported.cases import Case, forms, lines
-from benchmarks.reported.judge import judge
-from benchmarks.reported.registry import REPORTS
-from benchmarks.scores import origins_right
+from evaluation.case import Case
+from evaluation.corpora.reported.corpus import CORPUS, case_of, forms, lines
+from evaluation.corpora.reported.registry import REPORTS
+from evaluation.judge import judge
 
 WRONG: dict[str, set[str]] = {
     "bimpm reported module": {"origin"},
@@ -31,19 +31,19 @@ WRONG: dict[str, set[str]] = {
 CHOSEN = [
     case
     for number, report in enumerate(REPORTS.values())
-    for case in [Case(report.name, bool(number % 2), forms(report)[0])]
+    for case in [case_of(report, bool(number % 2), forms(report)[0])]
     if number % 4 < 2
 ]
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=lambda c: c.name)
 def test_the_audit_agrees_with_the_plain_test(case: Case) -> None:
-    found, excused = judge(case), WRONG.get(case.name, set())
-    assert found["leaky"] is not (case.mended or case.report.harmless), found
-    assert found["outcome"] == ("leaky" if found["leaky"] else "clean"), found
-    if found["leaky"]:
-        assert origins_right(found) or "origin" in excused, found
-        assert found["causes_right"] or "cause" in excused, found
+    found, excused = judge(CORPUS, case), WRONG.get(case.name, set())
+    assert found.truth.leaky is case.leaks, found
+    assert not (found.missed or found.false_alarm), found
+    if found.truth.leaky:
+        assert found.placed or "origin" in excused, found
+        assert found.explained or "cause" in excused, found
 
 
 def test_every_report_has_an_address_and_a_marked_line() -> None:
@@ -51,4 +51,4 @@ def test_every_report_has_an_address_and_a_marked_line() -> None:
     for report in REPORTS.values():
         assert "https://" in (report.build.__doc__ or ""), report.name
         for form in forms(report):
-            assert bool(lines(report, form)) is not report.harmless, report.name
+            assert bool(lines(case_of(report, False, form), "leak")) is not report.harmless, report.name

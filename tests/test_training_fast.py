@@ -11,29 +11,24 @@ import pytest
 
 pytest.importorskip("torch")
 
-import benchmarks
-from benchmarks.training.cases import Case, cases
-from benchmarks.training.judge import judge
+import evaluation
+from evaluation.case import Case
+from evaluation.corpora.training.corpus import CORPUS
+from evaluation.judge import judge
+from evaluation.result import parsed
 
 CHILD = """
 import json, sys
-from benchmarks.training.cases import cases
-from benchmarks.training.judge import judge
-print(json.dumps([judge(c) for c in cases() if c.name in sys.argv[1:]]))
+from evaluation.running import judged
+print(json.dumps([judged("training", name) for name in sys.argv[1:]]))
 """
 KERAS = [f"LOSS-03 metric without the mask/gru/{state}" for state in ("leaky", "mended")]
 
 
-def agrees(found: dict) -> bool:
-    if not found["leaky"]:
-        return found["outcome"] == "clean"
-    return bool(found["outcome"] == "leaky" and found["right"] and found["causes_right"])
-
-
-@pytest.mark.parametrize("case", [c for c in cases() if c.fault.framework == "torch"], ids=lambda c: c.name)
+@pytest.mark.parametrize("case", [c for c in CORPUS.cases() if c.framework == "torch"], ids=lambda c: c.name)
 def test_the_audit_agrees_with_the_plain_test(case: Case) -> None:
-    found = judge(case)
-    assert found["leaky"] is case.leaky and agrees(found), found
+    found = judge(CORPUS, case)
+    assert found.truth.leaky is case.leaks and found.right, found
 
 
 @pytest.mark.slow
@@ -43,9 +38,9 @@ def test_keras_agrees_as_well() -> None:
         [sys.executable, "-W", "ignore", "-c", CHILD, *KERAS],
         capture_output=True,
         text=True,
-        cwd=Path(benchmarks.__file__).parent.parent,
+        cwd=Path(evaluation.__file__).parent.parent,
     )
     assert run.returncode == 0, run.stderr[-2000:]
-    found = json.loads(run.stdout.strip().splitlines()[-1])
-    assert [f["leaky"] for f in found] == [True, False]
-    assert all(agrees(f) for f in found), found
+    found = [parsed(line) for line in json.loads(run.stdout.strip().splitlines()[-1])]
+    assert [f.truth.leaky for f in found] == [True, False]
+    assert all(f.right for f in found), found

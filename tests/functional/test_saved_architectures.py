@@ -1,6 +1,6 @@
 """Directories of published architectures, small and random: the audit agrees with a plain run in float64.
 
-``python -m benchmarks.architectures`` asks the same of all of its catalogue; these are a few quick ones of every kind.
+``python -m evaluation.architectures`` asks the same of all of its catalogue; these are a few quick ones of every kind.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from benchmarks.architectures import build, truth
-from benchmarks.architectures.catalogue import Architecture, architectures
+from evaluation.architectures import build, truth
+from evaluation.architectures.catalogue import Architecture, architectures
 from maskcheck.auditing import audit_model
 from maskcheck.core.report import Severity
 from maskcheck.core.settings import Settings

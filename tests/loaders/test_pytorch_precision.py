@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from benchmarks.corpus import sound
+from evaluation.corpora.broken import sound
 from maskcheck import audit
 from maskcheck.core.report import Severity
 from maskcheck.loaders.pytorch import model as loader

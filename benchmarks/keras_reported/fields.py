@@ -1,5 +1,0 @@
-"""All reports, by field."""
-
-from benchmarks.keras_reported import attention, convolution, pooling, recurrent, two_sequences
-
-__all__ = ["attention", "convolution", "pooling", "recurrent", "two_sequences"]

@@ -44,6 +44,8 @@ from maskcheck.ir.settings import (
 END = 2**31 - 1
 LENGTH, WIDTH = 6, 4
 MASK = "emb/mask#0"
+GIVEN = "not_equal#0"
+"""The same mask, as the functional model makes it and hands it over as an argument."""
 
 Found = dict[str, tuple[str, Settings | None]]
 
@@ -119,12 +121,12 @@ LAYERS: dict[str, Case] = {
     "crop": Case(
         lambda k, t: k.layers.Cropping1D((1, 2))(t.x), Op.SLICE, Slice(axes=(1,), starts=(1,), ends=(-2,), steps=(1,))
     ),
-    "lstm": Case(lambda k, t: k.layers.LSTM(3)(t.e), Op.LSTM, Recurrence(mask=MASK, returns_sequence=False)),
+    "lstm": Case(lambda k, t: k.layers.LSTM(3)(t.e), Op.LSTM, Recurrence(mask=GIVEN, returns_sequence=False)),
     "lstm_unmasked": Case(lambda k, t: k.layers.LSTM(3)(t.x), Op.LSTM, Recurrence(returns_sequence=False)),
     "gru": Case(
         lambda k, t: k.layers.GRU(3, return_sequences=True, go_backwards=True, zero_output_for_mask=True)(t.e),
         Op.GRU,
-        Recurrence(direction=Direction.REVERSE, mask=MASK, zeroes_pads=True, returns_sequence=True),
+        Recurrence(direction=Direction.REVERSE, mask=GIVEN, zeroes_pads=True, returns_sequence=True),
     ),
     "states": Case(
         lambda k, t: k.layers.SimpleRNN(3, return_sequences=True, return_state=True)(t.x)[0],
@@ -134,7 +136,7 @@ LAYERS: dict[str, Case] = {
     "both_ways": Case(
         lambda k, t: k.layers.Bidirectional(k.layers.LSTM(3))(t.e),
         Op.LSTM,
-        Recurrence(direction=Direction.BIDIRECTIONAL, mask=MASK, returns_sequence=False),
+        Recurrence(direction=Direction.BIDIRECTIONAL, mask=GIVEN, returns_sequence=False),
     ),
     "stepwise": Case(
         lambda k, t: k.layers.TimeDistributed(k.layers.LSTM(3))(t.image), Op.SUBGRAPH, StepwiseLayer(recurrent=True)
@@ -153,8 +155,10 @@ LAYERS: dict[str, Case] = {
         Op.ATTENTION,
         Attention(mask="allowed", mask_rank=3),
     ),
-    "dot_attention": Case(
-        lambda k, t: k.layers.Attention()([t.x, t.e]), Op.ATTENTION, Attention(mask=MASK, mask_rank=2)
+    "dot_attention": Case(  # its own embedding: other attention takes the mask off the tensor that it reads
+        lambda k, t: k.layers.Attention()([t.x, k.layers.Embedding(9, WIDTH, mask_zero=True, name="own")(t.ids)]),
+        Op.ATTENTION,
+        Attention(mask="own/mask#0", mask_rank=2),
     ),
 }
 """Layers, each one site."""
@@ -451,7 +455,7 @@ def families(folder: Path) -> list[str]:
     for build in (*keras_guide.CLEAN.values(), *(case[0] for case in keras_guide.LEAKY.values())):
         model = KerasModel(build(keras))
         sizes = {"words": (2, 4), "steps": (2, 10, 5), "masking_input": (2, 10, 5)}
-        feeds = {s.name: np.ones(sizes.get(s.name, (2, 10)), s.dtype) for s in model.info.inputs}
+        feeds = {s.name: np.ones(sizes.get(s.name, (2, 10)), s.dtype) for s in model.inputs}
         for site in model.trace(feeds).sites:
             if site.settings is not None and site.operation not in FAMILIES[type(site.settings)]:
                 strange.append(f"{build.__name__}, {site.name}: {site.settings} at {site.operation}")

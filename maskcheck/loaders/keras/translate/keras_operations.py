@@ -115,29 +115,23 @@ def _whole_numbers(call: Call, name: str) -> tuple[int, ...] | None:
 
 
 def _convolution(call: Call) -> Window:
-    kernel, data = call.operand(1).shape, call.operand(0).shape
-    groups = 1
-    if kernel is not None and data is not None:
-        groups = max((data[-1] if _channels_last(call) else data[1]) // kernel[-2], 1)
-    return _window(call, None if kernel is None else kernel[:-2], groups)
+    return _window(call, shared.groups_of(call, _channels_last(call)))
 
 
 def _depthwise(call: Call) -> Window:
-    kernel = call.operand(1).shape
-    return _window(call, None if kernel is None else kernel[:-2], 1 if kernel is None else kernel[-2])
+    return _window(call, shared.features_of(call))
 
 
 def _plain_window(call: Call) -> Window:
     """A transposed or separable convolution: its groups are not those of its kernel."""
-    kernel = call.operand(1).shape
-    return _window(call, None if kernel is None else kernel[:-2], 1)
+    return _window(call, 1)
 
 
 def _pool(call: Call) -> Window:
     """Without strides, as long as the windows."""
-    rank = None if call.rank is None else call.rank - 2
     kernel = call.integers("pool_size")
-    kernel = kernel * rank if kernel is not None and len(kernel) == 1 and rank else kernel
+    if kernel is not None and len(kernel) == 1 and call.rank is not None:
+        kernel = kernel * (call.rank - 2)
     return shared.window(
         kernel=kernel,
         strides=call.integers("strides") or kernel,
@@ -147,9 +141,9 @@ def _pool(call: Call) -> Window:
     )
 
 
-def _window(call: Call, kernel: tuple[int, ...] | None, groups: int) -> Window:
+def _window(call: Call, groups: int) -> Window:
     return shared.window(
-        kernel=kernel,
+        kernel=shared.kernel_of(call),
         strides=call.integers("strides"),
         dilations=call.integers("dilation_rate"),
         padding=str(call.attributes.get("padding", "valid")),

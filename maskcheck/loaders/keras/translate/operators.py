@@ -155,51 +155,40 @@ def _sliced(call: Call) -> Slice:
 
 
 def _convolution(call: Call) -> Window:
-    kernel = call.operand(1).shape
-    return _window(call, None if kernel is None else kernel[:-2], call.attributes.get("dilations"), _groups(call))
+    return _window(call, shared.kernel_of(call), "dilations", shared.groups_of(call, _channels_last(call)))
 
 
 def _depthwise(call: Call) -> Window:
-    kernel = call.operand(1).shape
-    groups = 1 if kernel is None else kernel[-2]
-    return _window(call, None if kernel is None else kernel[:-2], call.attributes.get("dilations"), groups)
+    return _window(call, shared.kernel_of(call), "dilations", shared.features_of(call))
 
 
 def _pool(call: Call) -> Window:
-    return _window(call, _of_positions(call, call.integers("ksize")), None, 1)
+    return _window(call, _of_positions(call, "ksize"), "dilations", 1)
 
 
 def _patches(call: Call) -> Window:
-    return _window(call, _of_positions(call, call.integers("ksizes")), call.attributes.get("rates"), 1)
+    return _window(call, _of_positions(call, "ksizes"), "rates", 1)
 
 
-def _window(call: Call, kernel: tuple[int, ...] | None, dilations: object, groups: int) -> Window:
-    settings = Call(operator=call.operator, operands=(), attributes={"dilations": dilations})
+def _window(call: Call, kernel: tuple[int, ...] | None, dilations: str, groups: int) -> Window:
+    """``dilations`` is the name of the setting that holds them."""
     return shared.window(
         kernel=kernel,
-        strides=_of_positions(call, call.integers("strides")),
-        dilations=_of_positions(call, settings.integers("dilations")),
+        strides=_of_positions(call, "strides"),
+        dilations=_of_positions(call, dilations),
         padding=str(call.attributes.get("padding", "")),
         groups=groups,
         channels_last=_channels_last(call),
     )
 
 
-def _groups(call: Call) -> int:
-    """How often the features that a kernel reads fit into those there are."""
-    data, kernel = call.operand(0).shape, call.operand(1).shape
-    if data is None or kernel is None:
-        return 1
-    features = data[-1] if _channels_last(call) else data[1]
-    return max(features // kernel[-2], 1)
-
-
 def _channels_last(call: Call) -> bool:
     return not str(call.attributes.get("data_format", "")).startswith("NC")
 
 
-def _of_positions(call: Call, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Without the entries of the batch and of the features."""
+def _of_positions(call: Call, name: str) -> tuple[int, ...] | None:
+    """A setting with an entry for every axis, without those of the batch and of the features."""
+    values = call.integers(name)
     if not values:
         return None
     return values[1:-1] if _channels_last(call) else values[2:]

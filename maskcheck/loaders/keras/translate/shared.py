@@ -167,6 +167,26 @@ def window(
     )
 
 
+def kernel_of(call: Call) -> tuple[int, ...] | None:
+    """Sizes along the axes of positions of a kernel (positions ..., features read, features made)."""
+    shape = call.operand(1).shape
+    return None if shape is None else shape[:-2]
+
+
+def features_of(call: Call) -> int:
+    """How many features a kernel reads; 1 where that is not known."""
+    shape = call.operand(1).shape
+    return 1 if shape is None else shape[-2]
+
+
+def groups_of(call: Call, channels_last: bool) -> int:
+    """How often the features that a kernel reads fit into those there are."""
+    data, kernel = call.operand(0).shape, call.operand(1).shape
+    if data is None or kernel is None:
+        return 1
+    return max((data[-1] if channels_last else data[1]) // kernel[-2], 1)
+
+
 def _spread(values: tuple[int, ...] | None, rank: int) -> tuple[int, ...] | None:
     return values * rank if values is not None and len(values) == 1 else values
 

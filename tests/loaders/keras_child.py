@@ -126,7 +126,7 @@ def saved(folder: Path) -> Any:
         "patches of nothing": _message(lambda: model.trace(ids, {"nothing": zeros})),
         "uses": [[u.kind.value, u.operator, u.value] for u in model.uses],
         "weights on pads": float(trace.tensors[softmax.outputs[0]][:, :, :3, 3:].max()),
-        "softmax axis": softmax.attributes["axis"],
+        "softmax axis": softmax.settings.axis,
         "untrusted": _message(lambda: load(folder / "attention", Settings())),
     }
     model.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -24,7 +24,7 @@ class LayerCall:
     """One layer call before it happens. ``masks`` holds for each tensor of ``data`` the mask that came beside it, or
     ``None``; ``given`` are masks passed as arguments, by hand or by a functional model.
 
-    ``accepts`` says whether the layer's ``call`` takes a mask at all.
+    ``accepts`` says whether the layer's ``call`` takes a mask at all; ``named`` holds all arguments by name.
     """
 
     layer: Any
@@ -34,6 +34,7 @@ class LayerCall:
     accepts: bool
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    named: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def masks(self) -> tuple[Any, ...]:

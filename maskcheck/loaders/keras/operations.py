@@ -188,8 +188,8 @@ def operator_operation(operator: str) -> Op:
 def layer_operation(layer: Any) -> Op:
     """Translate a layer, looking at its class and the classes it derives from.
 
-    An activation is what it computes; a wrapper that applies a layer step by step is what it applies, unless that layer
-    works along a sequence of its own.
+    An activation is what it computes; a wrapper that runs a layer both ways is that layer, and so is one that applies a
+    layer step by step, unless that layer works along a sequence of its own.
     """
     activation = _activation(layer)
     if activation is not None:
@@ -197,6 +197,9 @@ def layer_operation(layer: Any) -> Op:
     if type(layer).__name__ == "TimeDistributed":
         inner = layer_operation(layer.layer)
         return inner if inner.kind in _STEPWISE else Op.SUBGRAPH
+    if type(layer).__name__ == "Bidirectional":
+        inner = layer_operation(layer.forward_layer)
+        return inner if inner.kind is Kind.RECURRENT else Op.RNN
     return next((LAYERS[c.__name__] for c in type(layer).__mro__ if c.__name__ in LAYERS), Op.OTHER)
 
 

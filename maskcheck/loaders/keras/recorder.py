@@ -13,13 +13,18 @@ from maskcheck.core.model import Array
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.keras.attention import weights_of
-from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes, split_arguments
+from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes
 from maskcheck.loaders.keras.frames import user_line
 from maskcheck.loaders.keras.hooks import Function
 from maskcheck.loaders.keras.journey import LayerCall, MaskJourneyRecorder
-from maskcheck.loaders.keras.operations import layer_operation, operator_operation
+from maskcheck.loaders.keras.operations import layer_operation
 from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
 from maskcheck.loaders.keras.trace_builder import PendingSite, TraceBuilder
+from maskcheck.loaders.keras.translate.call import Translation
+from maskcheck.loaders.keras.translate.keras_operations import translate_keras_operation
+from maskcheck.loaders.keras.translate.layers import LayerInputs, translate_layer, translate_mask
+from maskcheck.loaders.keras.translate.operands import layer_inputs, operation_call, operator_call, split_arguments
+from maskcheck.loaders.keras.translate.operators import translate_operator
 from maskcheck.loaders.keras.uses import Uses
 
 
@@ -75,14 +80,16 @@ class Recorder:
     def operation(self, operation: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or _symbolic(args, kwargs):
             return function(*args, **kwargs)
-        name = type(operation).__name__
-        call = self._call(operation.name, name, operator_operation(name), layer_attributes(operation))
+        with self._unwatched():
+            done = translate_keras_operation(operation_call(operation, args, kwargs, self.builder))
+        call = self._call(operation.name, type(operation).__name__, done, layer_attributes(operation))
         return self._whole(call, function, args, kwargs)
 
     def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or self._root:
             return function(*args, **kwargs)
-        return self._whole(self._call(name, name, Operation.SUBGRAPH, {}), function, args, kwargs)
+        call = self._call(name, name, Translation(operation=Operation.SUBGRAPH), {})
+        return self._whole(call, function, args, kwargs)
 
     def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
         if self._closed or self._root:
@@ -97,10 +104,8 @@ class Recorder:
         outputs = list(tensors_in(result)) if result is not None else []
         if not inputs or not outputs:
             return result
-        operation = operator_operation(name)
-        if self._uses is not None and self._uses.table(name, arguments, self.builder) is not None:
-            operation = Operation.EMBEDDING
-        call = replace(self._call(name, name, operation, operator_attributes(name, arguments)), source=user_line())
+        done = translate_operator(operator_call(name, arguments, self.builder))
+        call = replace(self._call(name, name, done, operator_attributes(name, arguments)), source=user_line())
         site, values = self.builder.write(call, inputs, outputs)
         if self._uses is not None and site is not None:
             self._uses.operator(site, arguments, self.builder)
@@ -111,16 +116,18 @@ class Recorder:
     # ------------------------------------------------------------------ calls that are one site
 
     def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        operation = layer_operation(layer)
-        call = self._call(layer.name, type(layer).__name__, operation, layer_attributes(layer))
+        kind = layer_operation(layer).kind
         layer_call = self._layer_call(layer, args, kwargs)
         with self._unwatched():
-            weights = weights_of(layer_call, function) if self._weights and operation.kind is Kind.ATTENTION else None
+            masks = _masks_read(layer_call, kind)
+            read = layer_inputs(layer_call, kind, masks, self.builder)
+            call = self._call(layer.name, type(layer).__name__, translate_layer(layer, read), layer_attributes(layer))
+            weights = weights_of(layer_call, function) if self._weights and kind is Kind.ATTENTION else None
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
-            inputs = self.builder.keys((*layer_call.data, *_masks_read(layer_call, operation.kind), *layer_call.given))
+            inputs = self.builder.keys((*layer_call.data, *masks, *layer_call.given))
             site, values = self.builder.write(call, inputs, outputs)
-            made = self._new_masks(call, layer_call, outputs)
+            made = self._new_masks(call, layer_call, read, outputs)
             if site is not None and weights is not None:
                 self.attention[site.name] = weights
             if self._journey is not None and site is not None:
@@ -141,10 +148,20 @@ class Recorder:
             self._uses.other(site, (*args, *kwargs.values()), self.builder)
         return _repacked(result, values)
 
-    def _new_masks(self, call: PendingSite, layer_call: LayerCall, outputs: list[Any]) -> Site | None:
+    def _new_masks(
+        self, call: PendingSite, layer_call: LayerCall, read: LayerInputs, outputs: list[Any]
+    ) -> Site | None:
         """Masks that the layer made: from those that arrived, or from what it read."""
         sources = self.builder.keys(layer_call.masks) or self.builder.keys(layer_call.data)
-        mask = PendingSite(f"{call.path}/mask", "compute_mask", Operation.ELEMENTWISE, call.module, call.module_class)
+        done = translate_mask(layer_call.layer, read)
+        mask = PendingSite(
+            path=f"{call.path}/mask",
+            operator="compute_mask",
+            operation=done.operation,
+            settings=done.settings,
+            module=call.module,
+            module_class=call.module_class,
+        )
         return self.builder.write_masks(mask, sources, outputs)
 
     # ------------------------------------------------------------------ calls that are looked into
@@ -165,7 +182,10 @@ class Recorder:
             missing = [t for t in outputs if self.builder.key(t) is None]
             if missing:
                 name = "/".join(n for n, _ in self._path) or layer.name
-                call = PendingSite(name, type(layer).__name__, Operation.OTHER, name, type(layer).__name__)
+                owner = type(layer).__name__
+                call = PendingSite(
+                    path=name, operator=owner, operation=Operation.OTHER, module=name, module_class=owner
+                )
                 _, values = self.builder.write(call, self.builder.keys(tensors_in((args, kwargs))), missing)
                 queue = iter(values)
                 outputs = [next(queue) if self.builder.key(t) is None else t for t in outputs]
@@ -187,15 +207,22 @@ class Recorder:
         data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
         beside = tuple(mask_of(t) for t in data)
         accepts = any(map(_is_mask, _reading(layer, names)))
-        layer_call = LayerCall(layer, tuple(data), beside, tuple(given), accepts, args, kwargs)
+        layer_call = LayerCall(layer, tuple(data), beside, tuple(given), accepts, args, kwargs, everything)
         if self._journey is not None:
             self._journey.meet(layer_call)
         return layer_call
 
-    def _call(self, name: str, operator: str, operation: Operation, attributes: Mapping[str, Any]) -> PendingSite:
+    def _call(self, name: str, operator: str, done: Translation, attributes: Mapping[str, Any]) -> PendingSite:
         module = "/".join(n for n, _ in self._path) or None
-        owner = self._path[-1][1] if self._path else None
-        return PendingSite(f"{module}/{name}" if module else name, operator, operation, module, owner, None, attributes)
+        return PendingSite(
+            path=f"{module}/{name}" if module else name,
+            operator=operator,
+            operation=done.operation,
+            settings=done.settings,
+            module=module,
+            module_class=self._path[-1][1] if self._path else None,
+            attributes=attributes,
+        )
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:

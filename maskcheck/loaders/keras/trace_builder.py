@@ -10,18 +10,20 @@ from typing import Any
 from maskcheck.core.model import Array
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation
+from maskcheck.ir.settings import Settings
 from maskcheck.ir.source import SourceLine
 from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import copied, identity, mask_of, read, replaced
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingSite:
     """One call of a layer or operator, before its results are named."""
 
     path: str
     operator: str
     operation: Operation
+    settings: Settings | None = None
     module: str | None = None
     module_class: str | None = None
     source: SourceLine | None = None
@@ -84,6 +86,7 @@ class TraceBuilder:
             operation=call.operation,
             inputs=inputs,
             outputs=tuple(keys),
+            settings=call.settings,
             module=call.module,
             module_class=call.module_class,
             source=call.source,

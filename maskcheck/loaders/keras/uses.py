@@ -6,10 +6,10 @@ from typing import Any
 
 from maskcheck.ir.graph import Site
 from maskcheck.ir.input_use import InputUse, UseKind
-from maskcheck.loaders.keras.attributes import split_arguments
 from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import is_tensor
 from maskcheck.loaders.keras.trace_builder import TraceBuilder
+from maskcheck.loaders.keras.translate.operands import shape_of, split_arguments
 
 _KEEPS = frozenset({"Cast", "Identity", "Reshape", "ExpandDims", "Squeeze", "Copy", "StopGradient", "StridedSlice"})
 _EQUALITY = frozenset({"Equal", "NotEqual"})
@@ -43,7 +43,8 @@ class Uses:
             return None
         if not is_tensor(operands[1]) or builder.key(operands[1]) not in self._views:
             return None
-        return _rows(operands[0])
+        shape = shape_of(operands[0])
+        return shape[0] if shape else None
 
     def operator(self, site: Site, arguments: tuple[Any, ...], builder: TraceBuilder) -> None:
         """Enter what one TensorFlow operator does with an input."""
@@ -123,15 +124,3 @@ def _constant(operands: list[Any], builder: TraceBuilder) -> float | int | None:
 def _number(value: Any) -> float | int:
     number = float(value)
     return int(number) if number.is_integer() else number
-
-
-def _rows(table: Any) -> int | None:
-    """Rows of a table, which may come as a handle to a variable."""
-    shape = list(table.shape)
-    if shape:
-        return int(shape[0])
-    data: Any = getattr(table, "_handle_data", None)
-    try:
-        return int(data.shape_and_type[0].shape.dim[0].size)
-    except (AttributeError, IndexError, TypeError):
-        return None

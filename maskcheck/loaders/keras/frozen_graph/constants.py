@@ -8,9 +8,7 @@ from math import prod
 from maskcheck.core.model import Array
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession
-
-SMALL = 4096
-"""Constants of up to this many elements are worth reading; larger ones are weights."""
+from maskcheck.loaders.keras.translate.call import SMALL
 
 
 def small_constants(graph: FrozenGraph, session: FrozenGraphSession) -> dict[str, Array]:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, FrozenNode, Level
-from maskcheck.loaders.keras.frozen_graph.sites import Constants, fill, is_lookup, operation_of
+from maskcheck.loaders.keras.frozen_graph.sites import Constants, is_lookup, operation_of
 from maskcheck.loaders.keras.operations import SIZES
+from maskcheck.loaders.keras.translate.call import uniform
 
 _KEEPS = frozenset({"Cast", "Identity", "Reshape", "ExpandDims", "Squeeze", "StridedSlice", "Transpose", "Tile"})
 _EQUALITY = frozenset({"Equal", "NotEqual"})
@@ -69,7 +70,7 @@ def _of_input(
 
 def _compared(node: FrozenNode, views: Collection[str], constants: Constants) -> float | int | None:
     other = next((k for k in node.inputs if k not in views), None)
-    value = None if other is None else fill(constants, other)
+    value = None if other is None else uniform(constants.get(other))
     return int(value) if value is not None and value.is_integer() else value
 
 
@@ -83,5 +84,5 @@ def _counts_from_end(node: FrozenNode, graph: FrozenGraph, makers: Makers, const
     less, moved, ids = makers.get(node.inputs[0]), makers.get(node.inputs[1]), node.inputs[2]
     if less is None or moved is None or less.operator != "Less" or not moved.operator.startswith("Add"):
         return False
-    below_none = less.inputs[0] == ids and fill(constants, less.inputs[1]) == 0
+    below_none = less.inputs[0] == ids and uniform(constants.get(less.inputs[1])) == 0
     return below_none and ids in moved.inputs and graph.level(ids) is Level.DATA

@@ -8,10 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from maskcheck.core.contract import Contract, Role
+from maskcheck.core.contract import Contract
 from maskcheck.core.report import GROWTH, Finding, ModelReport, Outcome, PassportRow, Severity, Status, TwinKind
-
-TELLS_PADDING = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 
 
 class Change(StrEnum):
@@ -139,8 +137,8 @@ def _lost(before: Contract | None, after: Contract | None) -> tuple[str, ...]:
     """
     if before is None or after is None:
         return ()
-    kept = {spec.name for spec in after.inputs if spec.role in TELLS_PADDING}
-    missing = [spec.name for spec in before.inputs if spec.role in TELLS_PADDING and spec.name not in kept]
+    kept = {spec.name for spec in after.inputs if spec.role.marks_padding}
+    missing = [spec.name for spec in before.inputs if spec.role.marks_padding and spec.name not in kept]
     renamed = len(kept - {spec.name for spec in before.inputs})
     return tuple(missing[renamed:])
 

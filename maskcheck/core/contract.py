@@ -22,6 +22,30 @@ class Role(StrEnum):
     SEGMENTS = "segments"
     OTHER = "other"
 
+    @property
+    def is_content(self) -> bool:
+        """Whether it holds what the model reads: ids or features."""
+        return self in (Role.TOKENS, Role.FEATURES)
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says of every position by itself whether it is real."""
+        return self in (Role.MASK, Role.ADDITIVE_MASK)
+
+    @property
+    def marks_padding(self) -> bool:
+        """Whether it says which positions are real."""
+        return self.is_mask or self is Role.LENGTHS
+
+    @property
+    def follows_layout(self) -> bool:
+        """Whether its values are made from how the rows are padded, and not drawn."""
+        return self.marks_padding or self is Role.POSITIONS
+
+
+CONTENT = tuple(role for role in Role if role.is_content)
+MARKS = tuple(role for role in Role if role.marks_padding)
+
 
 class OutputKind(StrEnum):
     """What an output is to the audit."""

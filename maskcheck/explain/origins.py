@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskcheck.core.contract import Contract, Role
+from maskcheck.core.contract import Contract
 from maskcheck.core.trace import Trace
 from maskcheck.explain.divergence import State, TensorState
 from maskcheck.ir.graph import Graph, Site
@@ -18,12 +18,11 @@ from maskcheck.probe.align import Axes
 
 _FAINT = 1e-4
 """Standard deviations below which a difference is near rounding, and need not stay above it all the way."""
-_MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 
 
 def pure_masks(graph: Graph, contract: Contract, uses: Sequence[InputUse], ignored: Collection[str]) -> frozenset[str]:
     """Tensors that say where padding is and nothing else: made from masks, lengths, or ids compared with a constant."""
-    masks = {spec.name for spec in contract.inputs if spec.role in _MASK_ROLES}
+    masks = {spec.name for spec in contract.inputs if spec.role.marks_padding}
     comparing = {use.site for use in uses if use.kind is UseKind.COMPARE}
     for site in graph.sites:
         if site.name in comparing:

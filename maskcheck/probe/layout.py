@@ -104,7 +104,7 @@ def _claimed(rows: Sequence[Row], padding: Padding, dimension: str, seed: int) -
 def _input(contract: Contract, spec: InputContract, rows: Sequence[Row], padding: Padding, seed: int) -> Array:
     batched = BATCH in spec.dims
     rows = rows if batched else rows[:1]
-    if spec.role in (Role.MASK, Role.ADDITIVE_MASK):
+    if spec.role.is_mask:
         value = _mask(contract.domain(spec.domain), spec, rows, padding, seed) if spec.domain else None
     elif spec.role is Role.LENGTHS and spec.domain:
         value = _lengths(contract.domain(spec.domain), spec, rows, padding, seed)
@@ -149,7 +149,7 @@ def _content(spec: InputContract, rows: Sequence[Row], padding: Padding, seed: i
 def _fill(spec: InputContract, shape: tuple[int, ...], fill: Fill, seed: int) -> Array | float | int:
     """Content of the pads. Only tokens and features are ever changed; other inputs keep their pad value."""
     pad = spec.pad_value if spec.pad_value is not None else 0
-    if fill is Fill.PAD or spec.role not in (Role.TOKENS, Role.FEATURES):
+    if fill is Fill.PAD or not spec.role.is_content:
         return pad
     rng = np.random.default_rng(seed + (101 if fill is Fill.OTHER_RANDOM else 53))
     if spec.role is Role.TOKENS:

@@ -13,8 +13,6 @@ from maskcheck.core.errors import UsageError
 from maskcheck.core.model import Array
 from maskcheck.probe.layout import Row, random_features, random_tokens
 
-_MADE_FROM_LAYOUT = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS, Role.POSITIONS)
-
 
 def generate(contract: Contract, count: int, lengths: Mapping[str, int], seed: int) -> tuple[Row, ...]:
     """``count`` random rows of the given valid lengths; the same seed gives the same rows."""
@@ -23,9 +21,7 @@ def generate(contract: Contract, count: int, lengths: Mapping[str, int], seed: i
 
 
 def _random_content(contract: Contract, lengths: Mapping[str, int], rng: np.random.Generator) -> dict[str, Array]:
-    return {
-        spec.name: _random_input(spec, lengths, rng) for spec in contract.inputs if spec.role not in _MADE_FROM_LAYOUT
-    }
+    return {spec.name: _random_input(spec, lengths, rng) for spec in contract.inputs if not spec.role.follows_layout}
 
 
 def _random_input(spec: InputContract, lengths: Mapping[str, int], rng: np.random.Generator) -> Array:
@@ -63,7 +59,7 @@ def read_recorded(path: str, contract: Contract) -> tuple[Row, ...]:
             f"Reading recorded inputs from {path} failed: {error}.",
             hint="Give an .npz with one array per input, batch first, or a .jsonl with one object per sample.",
         ) from error
-    needed = {spec.name for spec in contract.inputs if spec.role not in _MADE_FROM_LAYOUT and spec.fill is None}
+    needed = {spec.name for spec in contract.inputs if not spec.role.follows_layout and spec.fill is None}
     for sample in samples:
         if missing := sorted(needed - set(sample)):
             raise UsageError(
@@ -99,7 +95,7 @@ def _trim(contract: Contract, sample: Mapping[str, Array]) -> Row:
             keep[dimension.name] = _valid_span(contract, domain.name, dimension.name, sample)
     content = {}
     for spec in contract.inputs:
-        if spec.role in _MADE_FROM_LAYOUT or spec.name not in sample:
+        if spec.role.follows_layout or spec.name not in sample:
             continue
         labels = [label for label in spec.dims if label != BATCH]
         index = tuple(keep[label] if label is not None else slice(None) for label in labels)
@@ -177,7 +173,7 @@ def change_position(
     rng = np.random.default_rng(seed * 104729 + position)
     content = dict(row.content)
     for spec in contract.inputs:
-        if dimension not in spec.dims or spec.role not in (Role.TOKENS, Role.FEATURES):
+        if dimension not in spec.dims or not spec.role.is_content:
             continue
         labels = [label for label in spec.dims if label != BATCH]
         index: list[slice | int] = [slice(None)] * len(labels)

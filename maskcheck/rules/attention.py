@@ -124,7 +124,7 @@ def mask_dropped_by_export(evidence: Evidence) -> Match | str:
     )
 
 
-def fused_without_mask(evidence: Evidence) -> Match | str:
+def fused_attention_without_mask(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a fused attention", Kind.ATTENTION)
     if reason:
         return reason
@@ -307,7 +307,7 @@ def mask_added_as_numbers(evidence: Evidence) -> Match | str:
     )
 
 
-def softmax_over_something_else(evidence: Evidence) -> Match | str:
+def softmax_over_wrong_axis_of_features(evidence: Evidence) -> Match | str:
     """Weights for every position, masked, and then normalised along another axis: the mask removes nothing."""
     reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
@@ -330,7 +330,7 @@ def softmax_over_something_else(evidence: Evidence) -> Match | str:
     )
 
 
-def mask_never_reaches(evidence: Evidence) -> Match | str:
+def mask_never_reaches_attention(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason

@@ -95,7 +95,7 @@ def non_finite_padding(evidence: Evidence) -> Match | str:
     )
 
 
-def half_precision_mask(evidence: Evidence) -> Match | str:
+def half_precision_mask_value(evidence: Evidence) -> Match | str:
     cause = static.static_cause(evidence, FactKind.HALF_FILL)
     if predicates.only(evidence, TwinKind.PRECISION):
         if predicates.is_a(evidence, "an attention", *ATTENTION_KINDS, Kind.ELEMENTWISE):
@@ -109,7 +109,7 @@ def half_precision_mask(evidence: Evidence) -> Match | str:
     return Match(f"The mask value of {evidence.site.operator} does not fit into half precision: {why}", cause)
 
 
-def cross_attention(evidence: Evidence) -> Match | str:
+def unmasked_cross_attention(evidence: Evidence) -> Match | str:
     if not masking.crosses_sequences(evidence):
         return "queries and keys belong to one sequence"
     if masking.masked(evidence):
@@ -122,7 +122,7 @@ def cross_attention(evidence: Evidence) -> Match | str:
     )
 
 
-def causal_without_mask(evidence: Evidence) -> Match | str:
+def causal_without_padding_mask(evidence: Evidence) -> Match | str:
     reason = masking.attends(evidence)
     if reason:
         return reason
@@ -158,7 +158,7 @@ def window_ignores_left_padding(evidence: Evidence) -> Match | str:
     )
 
 
-def pattern_from_sizes(evidence: Evidence) -> Match | str:
+def length_dependent_pattern_of_sizes(evidence: Evidence) -> Match | str:
     """A pattern of who sees whom that is computed from the padded length, before a mask joins it; or steps that are
     moved around the end of the row.
     """
@@ -237,7 +237,7 @@ def length_dependent_pattern(evidence: Evidence) -> Match | str:
     )
 
 
-def linear_attention(evidence: Evidence) -> Match | str:
+def linear_attention_unmasked_keys(evidence: Evidence) -> Match | str:
     if evidence.site.kind is Kind.REDUCE_SUM and _normalises_keys(evidence):
         return Match(
             f"{evidence.site.operator} sums the mapped keys over all positions, pads included, for the denominator "
@@ -286,7 +286,7 @@ def _behind_layout(evidence: Evidence, key: str) -> str:
     return key
 
 
-def weights_on_pads(evidence: Evidence) -> Match | str:
+def uniform_attention_at_product(evidence: Evidence) -> Match | str:
     """The weights are clean and their product with the values is not: weights at pads that are blind to content."""
     reason = predicates.is_a(evidence, "a product", Kind.MATMUL)
     if reason:
@@ -301,7 +301,7 @@ def weights_on_pads(evidence: Evidence) -> Match | str:
     )
 
 
-def low_rank(evidence: Evidence) -> Match | str:
+def low_rank_attention(evidence: Evidence) -> Match | str:
     kinds = (Kind.MATMUL, Kind.REDUCE_MEAN, Kind.REDUCE_SUM, Kind.CONVOLUTION)
     reason = predicates.is_a(evidence, "a product or a mean", *kinds)
     if reason:

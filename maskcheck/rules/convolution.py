@@ -23,7 +23,7 @@ def image_padding(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} reads the filler along the borders of padded images.")
 
 
-def causal_left(evidence: Evidence) -> Match | str:
+def causal_convolution_left(evidence: Evidence) -> Match | str:
     if not predicates.left_only(evidence):
         return "right padding leaks as well"
     padded = evidence.site.kind is Kind.PAD and predicates.any_kind(evidence.downstream[:1], Kind.CONVOLUTION)
@@ -36,7 +36,7 @@ def causal_left(evidence: Evidence) -> Match | str:
     return Match(f"{looks.operator} looks back and reads left padding as history.")
 
 
-def gated_block(evidence: Evidence) -> Match | str:
+def conformer_convolution_unmasked(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
@@ -50,7 +50,7 @@ def gated_block(evidence: Evidence) -> Match | str:
     )
 
 
-def branch(evidence: Evidence) -> Match | str:
+def unmasked_convolution_branch(evidence: Evidence) -> Match | str:
     near = (*evidence.upstream, *evidence.downstream)
     beside = predicates.any_kind(near, Kind.SOFTMAX, Kind.ATTENTION)
     if predicates.does(evidence.site, Operation.UNFOLD):
@@ -74,7 +74,7 @@ def branch(evidence: Evidence) -> Match | str:
     )
 
 
-def bias_refill(evidence: Evidence) -> Match | str:
+def bias_refills_padding(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
@@ -91,7 +91,7 @@ def bias_refill(evidence: Evidence) -> Match | str:
     )
 
 
-def strided(evidence: Evidence) -> Match | str:
+def subsampling_unmasked(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
@@ -103,7 +103,7 @@ def strided(evidence: Evidence) -> Match | str:
     )
 
 
-def unmasked(evidence: Evidence) -> Match | str:
+def convolution_over_padding(evidence: Evidence) -> Match | str:
     reason = _not_a_convolution(evidence)
     if reason:
         return reason
@@ -184,7 +184,7 @@ def _counts_mask(evidence: Evidence) -> bool:
     return masking.mask_like(facts[0]) and predicates.number_only(evidence) and rounded
 
 
-def neighbours(evidence: Evidence) -> Match | str:
+def neighbour_concatenation(evidence: Evidence) -> Match | str:
     laid = next((s for s in evidence.upstream if set(s.outputs) & set(evidence.site.inputs[:1])), None)
     if evidence.site.kind is Kind.INDEX and laid is not None and laid.kind is Kind.PAD:
         return Match(f"{evidence.site.operator} shifts the sequence, and the last real position meets a pad.")

@@ -13,7 +13,7 @@ from maskcheck.rules.attention_structure import contracts_sequence
 from maskcheck.rules.rule import Match
 
 
-def bag(evidence: Evidence) -> Match | str:
+def bag_counts_padding(evidence: Evidence) -> Match | str:
     owner = predicates.class_name(evidence.site)
     if not predicates.does(evidence.site, Operation.EMBEDDING_BAG) and owner != "EmbeddingBag":
         if (
@@ -27,7 +27,7 @@ def bag(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} averages the pad id's row of the table like any other.")
 
 
-def real_token_as_padding(evidence: Evidence) -> Match | str:
+def real_token_taken_for_padding(evidence: Evidence) -> Match | str:
     if not predicates.only(evidence, TwinKind.VALID):
         return "padding leaks; no real token is merely ignored"
     if not predicates.tokens_carry_mask(evidence):
@@ -39,7 +39,7 @@ _WITH_PAD_VALUE = (Variant.RIGHT, Variant.LEFT, Variant.ALONE, Variant.LONG)
 """Forms of the length twin in which pads hold the pad value."""
 
 
-def masking_value(evidence: Evidence) -> Match | str:
+def masking_value_mismatch(evidence: Evidence) -> Match | str:
     if not predicates.tokens_carry_mask(evidence, Role.FEATURES):
         return "the model does not find its pads by comparing features with a value"
     if predicates.left_only(evidence) or predicates.mates_only(evidence):
@@ -54,7 +54,7 @@ def masking_value(evidence: Evidence) -> Match | str:
     )
 
 
-def computed_value(evidence: Evidence) -> Match | str:
+def masking_value_mismatch_of_computed(evidence: Evidence) -> Match | str:
     """Scores are filled where a computed sequence equals a value, and at the pads it does not."""
     reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX)
     if reason:
@@ -75,7 +75,7 @@ def computed_value(evidence: Evidence) -> Match | str:
     return "nothing that is compared with a value fills its scores"
 
 
-def side_from_ids(evidence: Evidence) -> Match | str:
+def side_derived_from_ids(evidence: Evidence) -> Match | str:
     if not predicates.tokens_carry_mask(evidence) or predicates.mask_inputs(evidence):
         return "the model has a mask input, or does not read the padding off the ids"
     if predicates.left_only(evidence):
@@ -98,7 +98,7 @@ def side_from_ids(evidence: Evidence) -> Match | str:
     )
 
 
-def rescaled_by_counts(evidence: Evidence) -> Match | str:
+def rescaled_by_row_counts(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a rescaling", Kind.ELEMENTWISE)
     if reason:
         return reason
@@ -114,7 +114,7 @@ def rescaled_by_counts(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} rescales every embedding by a count over the whole row, pads included.")
 
 
-def flattened(evidence: Evidence) -> Match | str:
+def flattened_sequence(evidence: Evidence) -> Match | str:
     if predicates.does(evidence.site, Operation.FLATTEN):
         return Match(f"{evidence.site.operator} turns time into features, so that every column has a place of its own.")
     reason = predicates.is_a(evidence, "a product", Kind.MATMUL)

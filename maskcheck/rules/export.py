@@ -55,7 +55,7 @@ def baked_length(evidence: Evidence) -> Match | str:
     )
 
 
-def mask_as_length(evidence: Evidence) -> Match | str:
+def lengths_mean_right_padding(evidence: Evidence) -> Match | str:
     if not predicates.left_only(evidence):
         return "right padding leaks as well"
     if _masks_by_length(evidence):
@@ -117,7 +117,7 @@ def mask_dropped_by_layer(evidence: Evidence) -> Match | str:
     )
 
 
-def unclassified(evidence: Evidence) -> Match | str:
+def unclassified_leak(evidence: Evidence) -> Match | str:
     verb = _VERBS.get(evidence.site.kind, "combines real positions with padding")
     return Match(f"{_spoken(evidence.site)} {verb}.")
 

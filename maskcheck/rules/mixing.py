@@ -10,7 +10,7 @@ from maskcheck.rules.attention_structure import asked_again, contracts_sequence,
 from maskcheck.rules.rule import Match
 
 
-def fourier(evidence: Evidence) -> Match | str:
+def fourier_mixing(evidence: Evidence) -> Match | str:
     if evidence.site.kind is not Kind.FOURIER:
         return f"{evidence.site.operator} is not a Fourier transform"
     return Match(f"{evidence.site.operator} mixes every position with every pad by a transform that no mask can enter.")
@@ -49,7 +49,7 @@ def soft_assignment(evidence: Evidence) -> Match | str:
     )
 
 
-def across_rows(evidence: Evidence) -> Match | str:
+def reduction_across_rows(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a reduction", *REDUCTIONS)
     if reason:
         return reason
@@ -60,7 +60,7 @@ def across_rows(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} reduces over the rows of the batch, so every other row changes the answer.")
 
 
-def running_sum(evidence: Evidence) -> Match | str:
+def running_sum_over_padding(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a scan", Kind.SCAN)
     if reason:
         return reason

@@ -16,7 +16,7 @@ from maskcheck.rules.rule import Match
 REDUCTIONS = (Kind.REDUCE_MEAN, Kind.REDUCE_SUM, Kind.REDUCE_OTHER)
 
 
-def batch_norm(evidence: Evidence) -> Match | str:
+def batch_norm_in_training_mode(evidence: Evidence) -> Match | str:
     if _over_rows_and_time(evidence):
         return Match(
             f"{evidence.site.operator} takes the mean or variance of a batch normalisation over this batch: the "
@@ -30,7 +30,7 @@ def batch_norm(evidence: Evidence) -> Match | str:
     )
 
 
-def group_norm(evidence: Evidence) -> Match | str:
+def group_norm_over_time(evidence: Evidence) -> Match | str:
     if not _is_norm(evidence, _GROUP_NORM):
         return f"{evidence.site.operator} is not a group or instance normalisation"
     return Match(
@@ -38,7 +38,7 @@ def group_norm(evidence: Evidence) -> Match | str:
     )
 
 
-def layer_norm(evidence: Evidence) -> Match | str:
+def layer_norm_over_time(evidence: Evidence) -> Match | str:
     if evidence.site.kind is Kind.NORMALIZATION or _is_norm(evidence, _LAYER_NORM):
         return Match(f"{evidence.site.operator} includes the padded time axis in its statistics.")
     if evidence.site.kind not in REDUCTIONS or not subtracts(evidence):
@@ -54,7 +54,7 @@ def layer_norm(evidence: Evidence) -> Match | str:
     )
 
 
-def standardisation(evidence: Evidence) -> Match | str:
+def instance_standardisation(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a mean or deviation", *REDUCTIONS)
     if reason:
         return reason

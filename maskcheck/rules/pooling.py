@@ -29,7 +29,7 @@ def empty_row_division(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} divides by the number of real positions, which is 0 in a fully padded row.")
 
 
-def statistics(evidence: Evidence) -> Match | str:
+def unmasked_statistics_pooling(evidence: Evidence) -> Match | str:
     scales = (
         predicates.does(evidence.site, *predicates.RATIOS)
         and size_operand(evidence) is not None
@@ -51,7 +51,7 @@ def statistics(evidence: Evidence) -> Match | str:
     )
 
 
-def gate(evidence: Evidence) -> Match | str:
+def unmasked_gate(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a mean over the sequence", *MEAN_KINDS, Kind.WINDOW, Kind.REDUCE_MAX)
     if reason:
         return reason
@@ -148,7 +148,7 @@ def unmasked_sum(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} adds up real positions and pads.", predicates.lost_mask(evidence))
 
 
-def attention_pooling(evidence: Evidence) -> Match | str:
+def unmasked_attention_pooling(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a softmax", Kind.SOFTMAX, Kind.ATTENTION)
     if reason:
         return reason
@@ -175,7 +175,7 @@ def last_position(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} takes the last column, which is a pad in every row but the longest.")
 
 
-def last_by_length(evidence: Evidence) -> Match | str:
+def last_by_length_left(evidence: Evidence) -> Match | str:
     reason = _not_one_position(evidence)
     if reason:
         return reason
@@ -189,7 +189,7 @@ def last_by_length(evidence: Evidence) -> Match | str:
     )
 
 
-def index_from_ids(evidence: Evidence) -> Match | str:
+def pooled_index_from_ids(evidence: Evidence) -> Match | str:
     reason = _not_one_position(evidence)
     if reason:
         return reason
@@ -203,7 +203,7 @@ def index_from_ids(evidence: Evidence) -> Match | str:
     )
 
 
-def first_position(evidence: Evidence) -> Match | str:
+def first_position_left(evidence: Evidence) -> Match | str:
     reason = _not_one_position(evidence)
     if reason:
         return reason
@@ -214,7 +214,7 @@ def first_position(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} takes the first column, which under left padding is a pad.")
 
 
-def window(evidence: Evidence) -> Match | str:
+def window_crosses_boundary(evidence: Evidence) -> Match | str:
     blocks = evidence.site.kind in (*MEAN_KINDS, Kind.REDUCE_MAX) and predicates.keeps_sequence(evidence)
     if not blocks and evidence.site.kind is not Kind.WINDOW:
         return f"{evidence.site.operator} is not a pooling window"

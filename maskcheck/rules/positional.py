@@ -17,7 +17,7 @@ LOOKUPS = (Kind.EMBEDDING, Kind.INDEX)
 ARITHMETIC = (Kind.ELEMENTWISE, *LOOKUPS, Kind.CONCATENATE)
 
 
-def rotary(evidence: Evidence) -> Match | str:
+def length_dependent_rotary(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "arithmetic on positions", Kind.ELEMENTWISE, Kind.MATMUL)
     if reason:
         return reason
@@ -37,7 +37,7 @@ def rotary(evidence: Evidence) -> Match | str:
     )
 
 
-def relative_bias(evidence: Evidence) -> Match | str:
+def relative_bias_anchored_to_columns(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "arithmetic on scores", Kind.ELEMENTWISE)
     if reason:
         return reason
@@ -56,7 +56,7 @@ def relative_bias(evidence: Evidence) -> Match | str:
     )
 
 
-def from_ids(evidence: Evidence) -> Match | str:
+def positions_from_ids(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a lookup of positions", Kind.EMBEDDING, Kind.ELEMENTWISE)
     if reason:
         return reason
@@ -71,7 +71,7 @@ def from_ids(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} reads positions that are counted from ids differing from the pad id.")
 
 
-def not_given(evidence: Evidence) -> Match | str:
+def positions_not_given(evidence: Evidence) -> Match | str:
     reason = _not_by_column(evidence)
     if reason:
         return reason
@@ -82,7 +82,7 @@ def not_given(evidence: Evidence) -> Match | str:
     )
 
 
-def from_columns(evidence: Evidence) -> Match | str:
+def positions_from_columns(evidence: Evidence) -> Match | str:
     reason = _not_by_column(evidence)
     if reason:
         return reason
@@ -93,7 +93,7 @@ def from_columns(evidence: Evidence) -> Match | str:
     )
 
 
-def scaled(evidence: Evidence) -> Match | str:
+def scaled_by_padded_length(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "arithmetic", *ARITHMETIC, Kind.MATMUL)
     if reason:
         return reason
@@ -116,7 +116,7 @@ def scaled(evidence: Evidence) -> Match | str:
     )
 
 
-def blocks(evidence: Evidence) -> Match | str:
+def blocks_counted_from_column_zero(evidence: Evidence) -> Match | str:
     kinds = (
         Kind.REDUCE_MEAN,
         Kind.REDUCE_SUM,

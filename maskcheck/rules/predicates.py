@@ -16,7 +16,6 @@ from maskcheck.ir.settings import Fill, axes_of
 from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.rules import static
 
-MASK_ROLES = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 DIVISIONS = (Operation.DIVIDE, Operation.FLOOR_DIVIDE, Operation.DIVIDE_ADD)
 """Operations with a divisor."""
 RATIOS = (*DIVISIONS, Operation.RECIPROCAL)
@@ -192,7 +191,7 @@ def tokens_carry_mask(evidence: Evidence, role: Role = Role.TOKENS) -> bool:
 
 def mask_inputs(evidence: Evidence) -> tuple[InputContract, ...]:
     """Inputs that mark the padding of the origin's domain."""
-    return tuple(i for i in _domain_inputs(evidence) if i.role in MASK_ROLES)
+    return tuple(i for i in _domain_inputs(evidence) if i.role.marks_padding)
 
 
 def has_role(evidence: Evidence, role: Role) -> bool:
@@ -205,7 +204,7 @@ def _domain_inputs(evidence: Evidence) -> tuple[InputContract, ...]:
 
 def unused_mask(evidence: Evidence) -> StaticFact | None:
     """The fact that a mask input of the file has no consumer."""
-    names = {i.name for i in evidence.contract.inputs if i.role in MASK_ROLES}
+    names = {i.name for i in evidence.contract.inputs if i.role.marks_padding}
     for fact in static.joined_static(evidence, FactKind.UNUSED_INPUT):
         words = set(re.findall(r"[\w.:/-]+", fact.detail))
         if words & names or (not names and re.search(r"mask|length", fact.detail, re.IGNORECASE)):

@@ -11,7 +11,7 @@ from maskcheck.rules import masking, predicates, static
 from maskcheck.rules.rule import Match
 
 
-def block_scale(evidence: Evidence) -> Match | str:
+def shared_block_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
         return f"{evidence.site.operator} does not quantise activations"
     if _measures_range(evidence) and predicates.keeps_sequence(evidence):
@@ -44,7 +44,7 @@ def clipped_mask(evidence: Evidence) -> Match | str:
     )
 
 
-def dynamic_scale(evidence: Evidence) -> Match | str:
+def dynamic_activation_scale(evidence: Evidence) -> Match | str:
     if not _quantises(evidence):
         return f"{evidence.site.operator} does not quantise activations"
     return Match(

@@ -41,7 +41,7 @@ def lengths_with_left_padding(evidence: Evidence) -> Match | str:
     )
 
 
-def through_left_padding(evidence: Evidence) -> Match | str:
+def state_runs_through_left_padding(evidence: Evidence) -> Match | str:
     if not predicates.left_only(evidence):
         return "right padding leaks as well"
     kinds = (Kind.RECURRENT, Kind.SCAN, Kind.SUBGRAPH)
@@ -67,7 +67,7 @@ def rows_out_of_order(evidence: Evidence) -> Match | str:
     )
 
 
-def zero_filled_last_step(evidence: Evidence) -> Match | str:
+def last_step_is_zero_filled(evidence: Evidence) -> Match | str:
     if _answers_zero_at_pads(evidence.site) and not predicates.keeps_sequence(evidence):
         return Match(
             f"{evidence.site.operator} hands out zeros at masked steps, and its last output is one of them in every "
@@ -97,7 +97,7 @@ def _answers_zero_at_pads(site: Site) -> bool:
             return False
 
 
-def zeroed_not_skipped(evidence: Evidence) -> Match | str:
+def zeroed_but_not_skipped(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT, Kind.SUBGRAPH)
     if reason:
         return reason
@@ -114,7 +114,7 @@ def zeroed_not_skipped(evidence: Evidence) -> Match | str:
     )
 
 
-def bidirectional(evidence: Evidence) -> Match | str:
+def bidirectional_without_lengths(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a recurrent layer", Kind.RECURRENT)
     if reason:
         return reason
@@ -128,7 +128,7 @@ def bidirectional(evidence: Evidence) -> Match | str:
     )
 
 
-def final_state(evidence: Evidence) -> Match | str:
+def final_state_through_padding(evidence: Evidence) -> Match | str:
     column = _last_column(evidence)
     if column is not None:
         return Match(
@@ -160,7 +160,7 @@ def reversed_scan(evidence: Evidence) -> Match | str:
     )
 
 
-def loop_without_select(evidence: Evidence) -> Match | str:
+def loop_without_state_select(evidence: Evidence) -> Match | str:
     if not predicates.does(evidence.site, Operation.LOOP):
         return f"{evidence.site.operator} is not a loop"
     who = (
@@ -171,7 +171,7 @@ def loop_without_select(evidence: Evidence) -> Match | str:
     return Match(f"{evidence.site.operator} loops over the padded length with {who}.", predicates.lost_mask(evidence))
 
 
-def further_rounds(evidence: Evidence) -> Match | str:
+def loop_without_state_select_by_rounds(evidence: Evidence) -> Match | str:
     """A loop written in Python: the padded run goes round it more often, and the origin reads what it ends with."""
     names = [site.name.rpartition("#")[0] for site in evidence.further]
     again = {name for name in names if name and names.count(name) > 1}

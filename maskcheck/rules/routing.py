@@ -11,7 +11,7 @@ _ROUTERS = ("router", "moe", "expert", "experts", "sparse", "switch")
 """Names in the classes of modules that dispatch tokens to experts."""
 
 
-def expert_capacity(evidence: Evidence) -> Match | str:
+def padding_takes_expert_capacity(evidence: Evidence) -> Match | str:
     site = evidence.site
     reason = predicates.is_a(evidence, "a router", Kind.ROUTING, Kind.SCAN)
     if reason:
@@ -27,7 +27,7 @@ def expert_capacity(evidence: Evidence) -> Match | str:
     return Match(f"{site.operator} lets pads take places at the experts, so later real tokens are dropped.")
 
 
-def chosen_positions(evidence: Evidence) -> Match | str:
+def positions_chosen_with_padding(evidence: Evidence) -> Match | str:
     reason = predicates.is_a(evidence, "a selection by data", Kind.ROUTING)
     if reason:
         return reason

@@ -10,8 +10,6 @@ from maskcheck.core.contract import BATCH, Role
 from maskcheck.probe.contract import names
 from maskcheck.probe.contract.structure import Draft
 
-_PRIMARY = (Role.TOKENS, Role.FEATURES)
-
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
@@ -28,7 +26,7 @@ class Grouping:
 
 def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
     """Gather inputs into domains. ``merge_all`` puts everything one-dimensional into a single domain."""
-    content = [d for d in drafts if d.role in _PRIMARY and d.padded]
+    content = [d for d in drafts if d.role.is_content and d.padded]
     primaries = [d for d in content if not _is_square(d)] or content
     homes: list[list[Draft]] = []
     for primary in primaries:
@@ -46,7 +44,7 @@ def group(drafts: Sequence[Draft], *, merge_all: bool = False) -> Grouping:
             domains[member.spec.name] = name
             labels[member.spec.name] = _relabel(member, dimensions[name])
     for other in drafts:
-        if other.role in _PRIMARY and not (other in content and _is_square(other)):
+        if other.role.is_content and not (other in content and _is_square(other)):
             continue
         if other.role is Role.OTHER and not other.is_padded_length:
             continue

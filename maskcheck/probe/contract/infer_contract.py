@@ -131,14 +131,13 @@ def _paddable(drafts: Sequence[Draft]) -> list[Draft]:
     return found
 
 
-_MARKS = (Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS)
 _DECLARES = ("onnx", "pt2", "saved-model", "keras", "keras-h5", "keras-weights")
 """Formats that declare which sizes are free; of live modules every size is tried."""
 
 
 def _marked(drafts: Sequence[Draft]) -> bool:
     """Whether a mask, lengths, or a layer that looks for padding say that something is padded."""
-    return any(d.role in _MARKS or d.masked_by is not None for d in drafts)
+    return any(d.role.marks_padding or d.masked_by is not None for d in drafts)
 
 
 def _is_stated(d: Draft) -> bool:
@@ -193,13 +192,13 @@ def _contract(model: Model, drafts: Sequence[Draft], grouping: Grouping, overrid
 
 def _stated_of(d: Draft, overrides: Overrides) -> Mapping[str, Any]:
     """What flags or a file say of one input; the general pad value goes to content that has none of its own."""
-    general = overrides.pad_value is not None and d.role in (Role.TOKENS, Role.FEATURES)
+    general = overrides.pad_value is not None and d.role.is_content
     return {**({"pad_value": overrides.pad_value} if general else {}), **overrides.inputs.get(d.spec.name, {})}
 
 
 def _is_waveform(drafts: Sequence[Draft], grouping: Grouping, domain: str) -> bool:
     """Whether a domain counts samples of a signal: far more of them than the positions a model has room for."""
-    content = [d for d in drafts if d.role in (Role.TOKENS, Role.FEATURES) and grouping.domains[d.spec.name] == domain]
+    content = [d for d in drafts if d.role.is_content and grouping.domains[d.spec.name] == domain]
     return bool(content) and all(d.role is Role.FEATURES and len(d.shape) == 2 for d in content)
 
 

@@ -62,6 +62,6 @@ def _still(spec: InputContract, outer: str, length: int, axis: int | None, name:
     }
     if spec.role in full:
         return replace(spec, role=Role.OTHER, dims=tuple(dims), shape=shape, domain=None, fill=full[spec.role])
-    if spec.role in (Role.TOKENS, Role.FEATURES):
+    if spec.role.is_content:
         return replace(spec, dims=tuple(dims), shape=shape, domain=None)
     return None

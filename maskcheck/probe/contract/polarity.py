@@ -57,7 +57,7 @@ class Response:
 def settle(model: Model, contract: Contract, lengths: dict[str, int], stated: Sequence[str]) -> Contract:
     """Decide the polarity of every mask that nobody stated."""
     for spec in contract.inputs:
-        if spec.role in (Role.MASK, Role.ADDITIVE_MASK) and spec.domain is not None and spec.name not in stated:
+        if spec.role.is_mask and spec.domain is not None and spec.name not in stated:
             contract = _settle_one(model, contract, spec, lengths)
     return contract
 

@@ -211,10 +211,10 @@ def _stands_beside_a_sequence(spec: TensorSpec, model: Model, roles: Mapping[str
     own = {size for size in (spec.shape or ())[1:] if isinstance(size, int)}
     for other in others:
         role, free = roles[other.name][0], (other.shape or ())[1:]
-        if role is Role.LENGTHS or (role in (Role.MASK, Role.ADDITIVE_MASK) and own & set(free)):
+        if role is Role.LENGTHS or (role.is_mask and own & set(free)):
             return False
     varying = [o for o in others if any(not isinstance(size, int) for size in (o.shape or ())[1:])]
-    return any(roles[other.name][0] in (Role.TOKENS, Role.FEATURES) for other in varying)
+    return any(roles[other.name][0].is_content for other in varying)
 
 
 def _shares_sequence_axis(spec: TensorSpec, beside: TensorSpec) -> bool:
@@ -285,7 +285,7 @@ def _padded_axes(
     shape: Sequence[int | str | None], role: Role, free: list[int], model: Model, spec: TensorSpec
 ) -> tuple[list[int], str]:
     dynamic = [i for i in free if not isinstance(shape[i], int)]
-    if role in (Role.MASK, Role.ADDITIVE_MASK):
+    if role.is_mask:
         if len(free) > 2:  # (batch, heads, queries, keys)
             return free[-2:], ""
         if len(free) == 2 and len(shape) == 4 and isinstance(shape[free[0]], int) and free[0] == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from maskcheck.core.contract import Contract, Role, Side
+from maskcheck.core.contract import CONTENT, MARKS, Contract, Role, Side
 from maskcheck.core.model import Model
 from maskcheck.core.report import PassportRow, Status, TwinKind, Variant
 from maskcheck.core.settings import Settings
@@ -78,11 +78,11 @@ class TwinContext:
     @property
     def masked(self) -> bool:
         """Whether something beside the ids tells the model where the padding is."""
-        return bool(self.contract.of(self.domain, Role.MASK, Role.ADDITIVE_MASK, Role.LENGTHS))
+        return bool(self.contract.of(self.domain, *MARKS))
 
     @property
     def ids_carry_mask(self) -> bool:
-        return any(spec.ids_carry_mask for spec in self.contract.of(self.domain, Role.TOKENS, Role.FEATURES))
+        return any(spec.ids_carry_mask for spec in self.contract.of(self.domain, *CONTENT))
 
     @property
     def free_content(self) -> bool:

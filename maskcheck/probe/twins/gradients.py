@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from maskcheck.core.contract import OutputContract, OutputKind, Role
+from maskcheck.core.contract import CONTENT, OutputContract, OutputKind, Role
 from maskcheck.core.errors import RunError
 from maskcheck.core.gradients import Differentiable
 from maskcheck.core.model import Array
@@ -55,7 +55,7 @@ def _judge(context: TwinContext, traces: RowTraces, found: Mapping[str, Array]) 
 def _steepest(context: TwinContext, traces: RowTraces, found: Mapping[str, Array]) -> tuple[float | None, float]:
     """Largest slope at pads (``None`` where no input has both pads and content) and at content."""
     at_pads, at_content = None, 0.0
-    for spec in context.contract.of(context.domain, Role.TOKENS, Role.FEATURES):
+    for spec in context.contract.of(context.domain, *CONTENT):
         slope, pads = found.get(spec.name), pad_positions(spec, traces.padded_batch)
         if slope is None or slope.shape != pads.shape or not pads.any() or pads.all():
             continue

@@ -99,7 +99,7 @@ def contract(
             (0, 0),
             "text",
             "made for a test",
-            ids_carry_mask=ids_carry_mask and role in (Role.TOKENS, Role.FEATURES),
+            ids_carry_mask=ids_carry_mask and role.is_content,
         )
         for role in roles
     )

@@ -7,6 +7,7 @@ import pytest
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Softmax
 from maskcheck.rules import all_rules, diagnose
+from maskcheck.rules.lookup import rule
 from maskcheck.rules.registry import LAST, MATCHERS
 from tests.unit.rules import attention_cases, other_cases, pooling_cases, sequence_cases
 from tests.unit.rules.scene import Case, evidence, step, t
@@ -72,3 +73,8 @@ def test_a_product_of_weights_and_values_is_judged_as_its_softmax() -> None:
     assert diagnose(seen).rule.code == "MC205"
     assert "Softmax" in diagnose(seen).message
     assert diagnose(evidence(**product)).rule.code == "MC215"  # type: ignore[arg-type]
+
+
+def test_a_matcher_is_called_what_its_rule_is_called() -> None:
+    for code, matcher in MATCHERS:
+        assert matcher.__name__.startswith(rule(code).name.replace("-", "_")), code

@@ -34,8 +34,7 @@ from maskcheck.ir.settings import (
     Window,
 )
 from maskcheck.loaders.onnx import operations
-from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.dependence import dependence
+from maskcheck.loaders.onnx.constants import read_constants
 from maskcheck.loaders.onnx.files import WeightFiles, WeightReader
 from maskcheck.loaders.onnx.graph import build as build_graph
 from maskcheck.loaders.onnx.sites import build_sites
@@ -52,7 +51,7 @@ def sites_of(model: onnx.ModelProto, ranks: Mapping[str, int | None] | None = No
     """Sites without a session, so that operators may be ones that onnxruntime cannot run here."""
     graph = build_graph(model)
     reader = WeightReader(WeightFiles(Path(), {}, {}))
-    return build_sites(graph, Constants(graph, dependence(graph), reader), ranks or {})
+    return build_sites(graph, read_constants(graph, reader), ranks or {})
 
 
 def site_of(
@@ -204,7 +203,7 @@ class TestAlong:
             ("ConcatFromSequence", {"axis": 0}, Along(axis=0)),
             (f"{MICROSOFT}.QLinearConcat", {"axis": 1}, Along(axis=1)),
             ("Split", {}, Along(axis=0)),
-            ("Split", {"axis": -1, "opset": 11, "split": [1, 1]}, Along(axis=-1)),
+            ("Split", {"axis": -1, "opset": 11, "split": [1, 1]}, Along(axis=-1, sizes=(1, 1))),
             ("Flatten", {}, Along(axis=1)),
             ("ScatterElements", {"axis": 1}, Along(axis=1)),
             ("TensorScatter", {}, Along(axis=-2)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def input_specs(graph: OnnxGraph) -> tuple[TensorSpec, ...]:
     return tuple(_spec(values[name], optional=name in graph.defaults) for name in graph.inputs)
 
 
-def output_specs(graph: OnnxGraph, dtypes: dict[str, str]) -> tuple[TensorSpec, ...]:
+def output_specs(graph: OnnxGraph, dtypes: Mapping[str, str]) -> tuple[TensorSpec, ...]:
     """The outputs in the file's order; ``dtypes`` fills in types that the file leaves out."""
     return tuple(_spec(v, dtype=dtypes.get(v.name)) for v in graph.model.graph.output)
 
@@ -68,6 +69,15 @@ def _size(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
         # Zero and -1 are how some exporters spell "unknown".
         return int(dim.dim_value) if dim.dim_value > 0 else None
     return dim.dim_param or None
+
+
+def stored_dtypes(graph: OnnxGraph) -> dict[str, str]:
+    """numpy's names of the types of initialisers; those that numpy lacks are left out."""
+    from onnx import TensorProto, helper
+
+    numbers = {name: tensor.data_type for name, tensor in graph.initializers.items()}
+    known = {name: kind for name, kind in numbers.items() if kind not in (TensorProto.UNDEFINED, TensorProto.STRING)}
+    return {name: np.dtype(helper.tensor_dtype_to_np_dtype(kind)).name for name, kind in known.items()}
 
 
 def framework_of(model: onnx.ModelProto) -> str:

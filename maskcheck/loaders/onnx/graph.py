@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxNode:
     """One node.
 
@@ -54,7 +54,7 @@ class OnnxNode:
         return self.inputs[position] if position < len(self.inputs) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxGraph:
     """A model's top-level graph. ``inputs`` are those a caller feeds; ``defaults`` those that may be left out.
 

@@ -28,7 +28,7 @@ _CPU = ["CPUExecutionProvider"]
 Key = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Sessions:
     """Makes sessions when they are asked for and frees those least recently used.
 

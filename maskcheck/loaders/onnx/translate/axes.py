@@ -126,6 +126,11 @@ def second_axis(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis", 1))
 
 
+def parts(view: NodeView) -> Along:
+    """How long each part is, where it is told; parts of equal lengths are told by their number alone."""
+    return Along(axis=view.attribute("axis", 0), sizes=view.given("split", 1))
+
+
 def first_axis(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis", 0))
 
@@ -197,7 +202,8 @@ MAKERS = table(
         biased_softmax: ("", "BiasSoftmax"),
         quantised_softmax: ("", "QLinearSoftmax"),
         second_axis: ("Concat ConcatFromSequence Flatten", "QLinearConcat"),
-        first_axis: ("Split Scatter ScatterElements", ""),
+        parts: ("Split", ""),
+        first_axis: ("Scatter ScatterElements", ""),
         last_axis: ("", "BiasSplitGelu"),
         named_axis: ("Unique Compress", "Unique"),
         written: ("TensorScatter", ""),

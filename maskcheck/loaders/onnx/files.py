@@ -48,7 +48,7 @@ def resolve(path: Path, model: onnx.ModelProto) -> WeightFiles:
     for tensor in external_tensors(model):
         location = entry(tensor, "location") or ""
         if location not in real:
-            real[location] = _checked(path, location, tensor.name)
+            real[location] = _check_location(path, location, tensor.name)
         _check_range(path, tensor, real[location])
     try:
         folder = Path(os.path.commonpath([p.parent for p in real.values()]))
@@ -93,7 +93,7 @@ def _external_in_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorP
                 yield from _external(graph)
 
 
-def _checked(path: Path, location: str, tensor: str) -> Path:
+def _check_location(path: Path, location: str, tensor: str) -> Path:
     spellings = (PurePosixPath(location), PureWindowsPath(location))
     outside = any(s.is_absolute() or s.drive or ".." in s.parts for s in spellings)
     if outside or not location or "\0" in location:

@@ -85,7 +85,7 @@ def build(model: onnx.ModelProto) -> OnnxGraph:
     defaults = _defaults(model, listed, initializers)
     inputs = tuple(name for name in listed if name not in initializers or name in defaults)
     functions = {(f.domain, f.name) for f in model.functions}
-    nodes = _sorted(_nodes(graph.node, functions))
+    nodes = _sort(_nodes(graph.node, functions))
     producers = {name: node for node in nodes for name in node.makes}
     consumers: dict[str, list[OnnxNode]] = {}
     for node in nodes:
@@ -145,7 +145,7 @@ def _node(proto: onnx.NodeProto, name: str, functions: set[tuple[str, str]]) -> 
         domain=proto.domain,
         inputs=tuple(proto.input),
         outputs=tuple(proto.output),
-        captured=tuple(dict.fromkeys(n for g in subgraphs for n in captured(g))),
+        captured=tuple(dict.fromkeys(n for g in subgraphs for n in names_from_outside(g))),
         attributes=_attributes(proto),
         proto=proto,
         is_function=(proto.domain, proto.op_type) in functions,
@@ -160,12 +160,12 @@ def subgraphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def captured(graph: onnx.GraphProto) -> list[str]:
+def names_from_outside(graph: onnx.GraphProto) -> list[str]:
     """Names a subgraph reads from the graphs around it, its outputs included."""
     own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
     own |= {name for node in graph.node for name in node.output}
     read = [name for node in graph.node for name in node.input]
-    read += [name for node in graph.node for inner in subgraphs_of(node) for name in captured(inner)]
+    read += [name for node in graph.node for inner in subgraphs_of(node) for name in names_from_outside(inner)]
     read += [v.name for v in graph.output]
     return [name for name in dict.fromkeys(read) if name and name not in own]
 
@@ -206,7 +206,7 @@ def _text(value: Any) -> Any:
     return [_text(item) for item in value]
 
 
-def _sorted(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
+def _sort(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
     """Order nodes so that producers come first, keeping the file's order wherever it allows that."""
     producer = {name: i for i, node in enumerate(nodes) for name in node.makes}
     needs = [{producer[n] for n in node.reads if n in producer} - {i} for i, node in enumerate(nodes)]

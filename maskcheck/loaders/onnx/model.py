@@ -67,7 +67,7 @@ class OnnxModel:
         """Types of all tensors, learned from a session in which everything is an output; and what went wrong, if so."""
         made = (name for node in self._graph.nodes for name in node.makes)
         try:
-            session = self._sessions.traced(frozenset((*made, *self._graph.outputs)), {})
+            session = self._sessions.traced_session(frozenset((*made, *self._graph.outputs)), {})
         except TraceError as error:
             return {}, error.message
         return output_types(session), None
@@ -112,7 +112,7 @@ class OnnxModel:
     def _deployed_session(self) -> onnxruntime.InferenceSession:
         """The deployed session. Raises ``LoadError`` where onnxruntime refuses the file."""
         try:
-            return self._sessions.deployed()
+            return self._sessions.deployed_session()
         except MaskcheckError:
             raise
         except Exception as error:

@@ -68,7 +68,7 @@ class Reader:
             if value is not None and value.size:
                 raise NotCoveredError(f"operand {position}")
 
-    def made(self, position: int) -> Array | None:
+    def output(self, position: int) -> Array | None:
         """What the node itself returned as output ``position``."""
         name = self.node.outputs[position] if position < len(self.node.outputs) else ""
         value = self.tensors.get(name) if name else None
@@ -80,23 +80,23 @@ def _contrib_attention(read: Reader) -> Operands:
     read.refuse(4, 6)
     source, weights, bias = read.need(0), read.need(1).astype(np.float32), read.get(2)
     projected = source @ weights + (0.0 if bias is None else bias)
-    return _projected(read, projected, mask=read.get(3), extra=read.get(5))
+    return _split_projection(read, projected, mask=read.get(3), extra=read.get(5))
 
 
 def _quantised_attention(read: Reader) -> Operands:
     """``com.microsoft.QAttention``: the same from integers and their scales."""
     read.refuse(8)
-    source = _dequantised(read.need(0), read.need(3), read.get(6))
-    weights = _dequantised(read.need(1), read.need(4), read.get(7))
-    return _projected(read, source @ weights + read.need(2), mask=read.get(5), extra=None)
+    source = _dequantise(read.need(0), read.need(3), read.get(6))
+    weights = _dequantise(read.need(1), read.need(4), read.get(7))
+    return _split_projection(read, source @ weights + read.need(2), mask=read.get(5), extra=None)
 
 
-def _dequantised(values: Array, scale: Array, zero: Array | None) -> Array:
+def _dequantise(values: Array, scale: Array, zero: Array | None) -> Array:
     shifted = values.astype(np.float32) - (0.0 if zero is None else zero.astype(np.float32))
     return np.asarray(shifted * scale, np.float32)
 
 
-def _projected(read: Reader, projected: Array, mask: Array | None, extra: Array | None) -> Operands:
+def _split_projection(read: Reader, projected: Array, mask: Array | None, extra: Array | None) -> Operands:
     attributes = read.node.attributes
     if attributes.get("do_rotary"):
         raise NotCoveredError("rotary embedding")
@@ -105,10 +105,10 @@ def _projected(read: Reader, projected: Array, mask: Array | None, extra: Array 
     query, key, value = (
         _split_heads(part, heads) for part in np.split(projected, [sizes[0], sizes[0] + sizes[1]], axis=-1)
     )
-    return _contrib(read, query, key, value, (mask, extra))
+    return _contrib_operands(read, query, key, value, (mask, extra))
 
 
-def _multi_head(read: Reader) -> Operands:
+def _multi_head_attention(read: Reader) -> Operands:
     """``com.microsoft.MultiHeadAttention`` over separate queries, keys and values."""
     read.refuse(6, 7, 8, 9)
     heads = read.node.attributes["num_heads"]
@@ -123,15 +123,15 @@ def _multi_head(read: Reader) -> Operands:
             key, value = key + bias[width : 2 * width], value + bias[2 * width :]
     query = _split_heads(query, heads)
     key, value = (part if part.ndim == 4 else _split_heads(part, heads) for part in (key, value))
-    return _contrib(read, query, key, value, (read.get(4), read.get(5)))
+    return _contrib_operands(read, query, key, value, (read.get(4), read.get(5)))
 
 
-def _contrib(
+def _contrib_operands(
     read: Reader, query: Array, key: Array, value: Array, masks: tuple[Array | None, Array | None]
 ) -> Operands:
     """Heads first, with a mask and a bias of the scores; the last query is that of the last key."""
     mask, extra = masks
-    hidden = None if mask is None else _weakly_hidden(read, _open_keys(mask, key.shape[0], key.shape[2]))
+    hidden = None if mask is None else _weak_fills(read, _open_keys(mask, key.shape[0], key.shape[2]))
     return Operands(
         query=query,
         key=key,
@@ -149,7 +149,7 @@ def _sum(first: Array | None, second: Array | None) -> Array | None:
     return np.asarray(first + second)
 
 
-def _weakly_hidden(read: Reader, seen: Array) -> Array:
+def _weak_fills(read: Reader, seen: Array) -> Array:
     """What is added to scores; hidden ones are only made small, by as much as the operator was told."""
     weak = np.float32(read.node.attributes.get("mask_filter_value", -10000.0))
     return np.where(seen, np.float32(0.0), weak)
@@ -168,10 +168,10 @@ def _open_keys(mask: Array, batch: int, keys: int) -> Array:
     raise NotCoveredError(f"mask of rank {mask.ndim}")
 
 
-def _grouped_query(read: Reader) -> Operands:
+def _grouped_query_attention(read: Reader) -> Operands:
     """``com.microsoft.GroupQueryAttention``: causal, every row as long as ``seqlens_k`` says."""
     _refuse_variants(read)
-    query, key, value = read.need(0), read.made(1), read.made(2)
+    query, key, value = read.need(0), read.output(1), read.output(2)
     if not read.node.input(1) or query.ndim != 3 or key is None or value is None:
         raise NotCoveredError("packed layout")
     query = _split_heads(query, read.node.attributes["num_heads"])
@@ -229,7 +229,7 @@ def _rotate(read: Reader, query: Array, places: Array) -> Array:
     return np.concatenate([first * cosine - second * sine, first * sine + second * cosine, rest], axis=-1)
 
 
-def _standard(read: Reader) -> Operands:
+def _standard_attention(read: Reader) -> Operands:
     """``Attention`` of the standard, opset 23 and later."""
     attributes = read.node.attributes
     if attributes.get("softcap") not in (None, 0.0):
@@ -289,7 +289,7 @@ def _scale(read: Reader) -> float | None:
 OPERATORS: dict[str, Callable[[Reader], Operands]] = {
     "com.microsoft.Attention": _contrib_attention,
     "com.microsoft.QAttention": _quantised_attention,
-    "com.microsoft.MultiHeadAttention": _multi_head,
-    "com.microsoft.GroupQueryAttention": _grouped_query,
-    "Attention": _standard,
+    "com.microsoft.MultiHeadAttention": _multi_head_attention,
+    "com.microsoft.GroupQueryAttention": _grouped_query_attention,
+    "Attention": _standard_attention,
 }

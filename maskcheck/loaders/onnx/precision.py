@@ -78,7 +78,7 @@ class RecastModel:
         return None
 
     def close(self) -> None:
-        self._session = _closed
+        self._session = _refuse_closed
 
     def _convert(self, value: Array) -> Array:
         floating = np.issubdtype(value.dtype, np.floating)
@@ -90,12 +90,12 @@ def recast(model: Original, precision: str) -> RecastModel | None:
     if model.info.size_bytes > _LARGEST or len(model.skeleton.model.functions):
         return None
     try:
-        return RecastModel(model, _converted(model, precision), precision)
+        return RecastModel(model, _convert_model(model, precision), precision)
     except (RunError, ValueError, TypeError, NotImplementedError):
         return None
 
 
-def _converted(model: Original, precision: str) -> onnx.ModelProto:
+def _convert_model(model: Original, precision: str) -> onnx.ModelProto:
     from onnx import ModelProto, helper
 
     target = helper.np_dtype_to_tensor_dtype(np.dtype(precision))
@@ -201,5 +201,5 @@ def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
             yield from _all_nodes(attribute.g.node)
 
 
-def _closed(names: list[str], feeds: dict[str, Array]) -> list[Array]:
+def _refuse_closed(names: list[str], feeds: dict[str, Array]) -> list[Array]:
     raise RunError("The model was closed.")

@@ -44,7 +44,9 @@ class Tracer:
         """What is to be recorded, by key. A full run computes constants as well, if none did before."""
         marks = self._marks(record)
         extra = self._constants.wanted - marks if record is None else frozenset()
-        session = self._sessions.traced(marks | extra, {key: value.dtype.name for key, value in patches.items()})
+        session = self._sessions.traced_session(
+            marks | extra, {key: value.dtype.name for key, value in patches.items()}
+        )
         wanted = [*marks, *extra]
         values = run_session(session, wanted, {**feeds, **{key + PATCHED: value for key, value in patches.items()}})
         found = dict(zip(wanted, values, strict=True))

@@ -110,7 +110,7 @@ def _spread(view: NodeView, amounts: Integers) -> Integers | None:
     return tuple(by_axis.get(axis, 0) for axis in range(rank))
 
 
-def fitted(view: NodeView) -> Pad:
+def fit(view: NodeView) -> Pad:
     """Cuts or fills up with zeros, by as much as the sizes ask for."""
     return Pad()
 
@@ -125,6 +125,6 @@ MAKERS = table(
         one_hot: ("OneHot", ""),
         cut: ("Slice DynamicSlice", "DynamicSlice"),
         pad: ("Pad", "Pad"),
-        fitted: ("CenterCropPad", ""),
+        fit: ("CenterCropPad", ""),
     }
 )

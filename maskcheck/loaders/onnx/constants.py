@@ -33,7 +33,7 @@ class GraphConstants:
     varying: frozenset[str]
 
     def is_constant(self, key: str) -> bool:
-        return key not in self.varying and (key in self.graph.initializers or key in self.graph.producers)
+        return bool(key) and key not in self.varying
 
     def value(self, key: str) -> Array | None:
         return self.known.value(key)
@@ -45,7 +45,9 @@ class GraphConstants:
         return self.known.integers(key)
 
     def shape(self, key: str) -> Shape | None:
-        return self.known.shape(key)
+        """The shape; of what an input reaches only that of its default."""
+        holds = key in self.graph.initializers or key not in self.varying
+        return self.known.shape(key) if holds else None
 
     def empty_row(self, key: str) -> int | None:
         return empty_row_of(self.weight(key))

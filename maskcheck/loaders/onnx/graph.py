@@ -68,13 +68,7 @@ class OnnxGraph:
     outputs: tuple[str, ...]
     initializers: Mapping[str, onnx.TensorProto]
     sparse: frozenset[str]
-    producers: Mapping[str, OnnxNode]
-    consumers: Mapping[str, tuple[OnnxNode, ...]]
     opset: int
-
-    def operands(self, node: OnnxNode) -> tuple[OnnxNode | None, ...]:
-        """Who makes each operand of ``node``."""
-        return tuple(self.producers.get(name) for name in node.inputs)
 
 
 def build(model: onnx.ModelProto) -> OnnxGraph:
@@ -83,24 +77,15 @@ def build(model: onnx.ModelProto) -> OnnxGraph:
     initializers = {t.name: t for t in graph.initializer}
     listed = [v.name for v in graph.input]
     defaults = _defaults(model, listed, initializers)
-    inputs = tuple(name for name in listed if name not in initializers or name in defaults)
     functions = {(f.domain, f.name) for f in model.functions}
-    nodes = _sort(_nodes(graph.node, functions))
-    producers = {name: node for node in nodes for name in node.makes}
-    consumers: dict[str, list[OnnxNode]] = {}
-    for node in nodes:
-        for name in node.reads:
-            consumers.setdefault(name, []).append(node)
     return OnnxGraph(
         model=model,
-        nodes=nodes,
-        inputs=inputs,
+        nodes=_sort(_nodes(graph.node, functions)),
+        inputs=tuple(name for name in listed if name not in initializers or name in defaults),
         defaults=defaults,
         outputs=tuple(v.name for v in graph.output),
         initializers=initializers,
         sparse=frozenset(s.values.name for s in graph.sparse_initializer),
-        producers=producers,
-        consumers={name: tuple(users) for name, users in consumers.items()},
         opset=opset_of(model),
     )
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from maskcheck.core.model import Array
 from maskcheck.ir.constants import SMALL
 from maskcheck.ir.dependence import Level
-from maskcheck.loaders.onnx.constants import size_of
 from maskcheck.loaders.onnx.contents import Contents
+from maskcheck.loaders.onnx.files import size_of
 
 
 class ConstantTensors:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcheck.ir.constants import KEEPS_FILL, SMALL, Array, KnownConstants, empty_row_of, fill_of, fold
-from maskcheck.loaders.onnx.files import WeightReader
+from maskcheck.loaders.onnx.files import WeightReader, size_of
 from maskcheck.loaders.onnx.graph import RANDOM, OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.operations import operation_of
 
@@ -79,11 +79,6 @@ def find_varying(graph: OnnxGraph) -> frozenset[str]:
         if draws or not varying.isdisjoint(node.reads):
             varying.update(node.makes)
     return frozenset(varying)
-
-
-def size_of(tensor: onnx.TensorProto) -> int:
-    """How many elements a tensor has."""
-    return int(np.prod(tensor.dims, dtype=np.int64))
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maskcheck.core.model import TensorSpec
+from maskcheck.loaders.onnx.files import size_of
 from maskcheck.loaders.onnx.graph import OnnxGraph
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def precision_of(graph: OnnxGraph) -> str:
     counts: Counter[str] = Counter()
     for tensor in graph.initializers.values():
         if tensor.data_type in names:
-            counts[names[tensor.data_type]] += int(np.prod(tensor.dims, dtype=np.int64))
+            counts[names[tensor.data_type]] += size_of(tensor)
     return counts.most_common(1)[0][0] if counts else "float32"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -197,19 +196,22 @@ def _sort(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
     needs = [{producer[n] for n in node.reads if n in producer} - {i} for i, node in enumerate(nodes)]
     if all(max(need, default=-1) < i for i, need in enumerate(needs)):
         return tuple(nodes)
+    order = _order(needs)
+    rest = sorted(set(range(len(nodes))) - set(order))  # a cycle: the runtime will refuse the model in its own words
+    return tuple(nodes[i] for i in (*order, *rest))
+
+
+def _order(needs: list[set[int]]) -> list[int]:
+    """Places of nodes, each behind all that it needs; those on a cycle are left out."""
     readers: dict[int, list[int]] = {}
     for i, need in enumerate(needs):
         for j in need:
             readers.setdefault(j, []).append(i)
     missing = [len(need) for need in needs]
-    ready = deque(i for i, count in enumerate(missing) if not count)
-    order: list[int] = []
-    while ready:
-        i = ready.popleft()
-        order.append(i)
+    order = [i for i, count in enumerate(missing) if not count]
+    for i in order:  # grows while it is walked
         for j in readers.get(i, ()):
             missing[j] -= 1
             if not missing[j]:
-                ready.append(j)
-    rest = sorted(set(range(len(nodes))) - set(order))  # a cycle: the runtime will refuse the model in its own words
-    return tuple(nodes[i] for i in (*order, *rest))
+                order.append(j)
+    return order

@@ -13,6 +13,7 @@ import pytest
 from maskcheck.core.trace import Trace
 from maskcheck.ir.input_use import UseKind
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Attention
 from maskcheck.ir.static_fact import StaticFact
 from maskcheck.loaders.onnx.model import OnnxModel
 from tests.loaders.onnx_builder import BOOL, FLOAT, HALF, INT32, INT64, build, node, opened, random
@@ -271,14 +272,15 @@ class TestWhatIsSaidOfThem:
         assert (use.kind, use.value, use.operator) == (UseKind.MASK, 2, "com.microsoft.Attention")
         site = model.sites[0]
         assert site.kind is Kind.ATTENTION
-        assert site.attributes["has_mask"]
-        assert site.attributes["mask_filter_value"] == -10000.0
-        assert site.attributes["unidirectional"] is False
+        assert isinstance(site.settings, Attention)
+        assert (site.settings.mask, site.settings.fill, site.settings.causal) == ("m", -10000.0, False)
         assert not self.kinds(model.info.static)
 
     def test_none(self, tmp_path: Path) -> None:
         model = self.model(tmp_path, None)
-        assert not model.sites[0].attributes["has_mask"]
+        told = model.sites[0].settings
+        assert isinstance(told, Attention)
+        assert not told.has_mask
         assert self.kinds(model.info.static) == {"attention-without-mask"}
 
     def test_a_vector(self, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from maskcheck.ir.settings import (
     FAMILIES,
     Along,
     Attention,
+    Body,
     Clip,
     Compare,
     Direction,
@@ -34,8 +35,7 @@ from maskcheck.ir.settings import (
     Window,
 )
 from maskcheck.loaders.onnx import operations
-from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.dependence import dependence
+from maskcheck.loaders.onnx.constants import read_constants
 from maskcheck.loaders.onnx.files import WeightFiles, WeightReader
 from maskcheck.loaders.onnx.graph import build as build_graph
 from maskcheck.loaders.onnx.sites import build_sites
@@ -52,7 +52,7 @@ def sites_of(model: onnx.ModelProto, ranks: Mapping[str, int | None] | None = No
     """Sites without a session, so that operators may be ones that onnxruntime cannot run here."""
     graph = build_graph(model)
     reader = WeightReader(WeightFiles(Path(), {}, {}))
-    return build_sites(graph, Constants(graph, dependence(graph), reader), ranks or {})
+    return build_sites(graph, read_constants(graph, reader), ranks or {})
 
 
 def site_of(
@@ -204,7 +204,7 @@ class TestAlong:
             ("ConcatFromSequence", {"axis": 0}, Along(axis=0)),
             (f"{MICROSOFT}.QLinearConcat", {"axis": 1}, Along(axis=1)),
             ("Split", {}, Along(axis=0)),
-            ("Split", {"axis": -1, "opset": 11, "split": [1, 1]}, Along(axis=-1)),
+            ("Split", {"axis": -1, "opset": 11, "split": [1, 1]}, Along(axis=-1, sizes=(1, 1))),
             ("Flatten", {}, Along(axis=1)),
             ("ScatterElements", {"axis": 1}, Along(axis=1)),
             ("TensorScatter", {}, Along(axis=-2)),
@@ -242,6 +242,41 @@ class TestAlong:
         told = {"scan_input_directions": directions} if directions else {}
         site = site_of("Scan", ["s0", "x"], body=inner, num_scan_inputs=1, outputs=["f", "y"], **told)
         assert (site.operation, site.settings) == (Operation.LOOP, Along(axis=0, reverse=reverse))
+
+    @pytest.mark.parametrize(
+        ("opset", "weights", "attributes", "sizes"),
+        [
+            (20, {"n": ints(1, 2)}, {}, (1, 2)),
+            (11, {}, {"split": [2, 1]}, (2, 1)),
+            (20, {}, {"num_outputs": 2}, None),
+        ],
+    )
+    def test_the_lengths_of_parts(self, opset: int, weights: Weights, attributes: Any, sizes: Any) -> None:
+        found = settings_of("Split", ["x", *weights], weights, outputs=["y", "z"], opset=opset, **attributes)
+        assert found == Along(axis=0, sizes=sizes)
+
+
+class TestBodies:
+    @staticmethod
+    def body(*operators: str) -> onnx.GraphProto:
+        nodes = [node(name, ["free"], ["o"] if i == 0 else [f"o{i}"]) for i, name in enumerate(operators)]
+        return helper.make_graph(nodes, "body", [], [helper.make_tensor_value_info("o", FLOAT, None)])
+
+    def test_the_branch_decides_how_large_the_answer_is(self) -> None:
+        site = site_of("If", ["c"], then_branch=self.body("Tanh"), else_branch=self.body("Neg"))
+        assert (site.operation, site.settings) == (Operation.SUBGRAPH, Body(sized_by_data=True))
+
+    def test_a_loop_runs_as_often_as_content_says(self) -> None:
+        site = site_of("Loop", ["n", "c", "x"], body=self.body("Tanh"))
+        assert (site.operation, site.settings) == (Operation.LOOP, Body(sized_by_data=True))
+
+    def test_random_numbers_drawn_inside(self) -> None:
+        site = site_of("If", ["c"], then_branch=self.body("Neg", "RandomNormalLike"), else_branch=self.body("Neg"))
+        assert site.settings == Body(sized_by_data=True, random=True)
+
+    def test_random_numbers_matter_more_than_the_direction_of_a_scan(self) -> None:
+        site = site_of("Scan", ["s0", "x"], body=self.body("Bernoulli"), num_scan_inputs=1)
+        assert site.settings == Body(random=True)
 
 
 class TestSoftmax:

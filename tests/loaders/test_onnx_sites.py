@@ -13,6 +13,7 @@ from onnx import defs, helper
 from maskcheck.ir.graph import Site
 from maskcheck.ir.input_use import InputUse, UseKind
 from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.settings import Along, Direction, Fill, Pad, Pick, Recurrence, Reduce, Softmax, Window
 from maskcheck.loaders.onnx.operations import CONTRIB, STANDARD
 from tests.loaders.onnx_builder import BOOL, FLOAT, INT32, INT64, build, encoder, node, opened, random
 
@@ -70,7 +71,7 @@ class TestKinds(Built):
     def test_picking_positions(self) -> None:
         site = self.site("Gather", ["x", "k"], {"k": np.array([0])}, axis=1)
         assert site.kind is Kind.INDEX
-        assert site.attributes["indices"] == [0]
+        assert site.settings == Pick(axis=1, indices=(0,))
 
     @pytest.mark.parametrize(("training", "kind"), [(True, Kind.RANDOM), (False, Kind.ELEMENTWISE)])
     def test_dropout(self, training: bool, kind: Kind) -> None:
@@ -91,37 +92,37 @@ class TestKinds(Built):
 class TestAttributes(Built):
     def test_the_default_axis_of_softmax_follows_the_opset(self) -> None:
         new, old = self.site("Softmax", ["x"]), self.site("Softmax", ["x"], opset=11)
-        assert (new.attributes["axis"], new.attributes["flattens"]) == (-1, False)
-        assert (old.attributes["axis"], old.attributes["flattens"]) == (1, True)
+        assert new.settings == Softmax(axis=-1)
+        assert old.settings == Softmax(axis=1, flattens=True)
 
     def test_axes_as_attribute_or_operand(self) -> None:
         operand = self.site("ReduceMean", ["x", "axes"], {"axes": np.array([1, -1])}, keepdims=0)
         attribute = self.site("ReduceMean", ["x"], opset=13, axes=[1, -1])
-        assert (operand.attributes["axes"], operand.attributes["keepdims"]) == ([1, -1], 0)
-        assert (attribute.attributes["axes"], attribute.attributes["keepdims"]) == ([1, -1], 1)
+        assert operand.settings == Reduce(axes=(1, -1))
+        assert attribute.settings == Reduce(axes=(1, -1), keeps_axes=True)
 
     def test_the_axis_of_a_cumulative_sum(self) -> None:
         site = self.site("CumSum", ["x", "axis"], {"axis": np.array(2)}, reverse=1)
-        assert (site.kind, site.attributes) == (Kind.SCAN, {"axis": 2, "reverse": 1})
+        assert (site.kind, site.settings) == (Kind.SCAN, Along(axis=2, reverse=True))
 
     def test_a_convolution(self) -> None:
         weights = {"w": random(4, 3, 3)}
         made = node("Conv", ["x", "w"], ["y"], name="it", pads=[1, 1], strides=[2], kernel_shape=[3])
         model = build([made], [("x", FLOAT, ["b", 3, "t"])], [("y", FLOAT, None)], weights)
-        site = opened(model, self.folder).sites[0]
-        assert site.attributes == {"pads": [1, 1], "strides": [2], "kernel_shape": [3]}
+        told = opened(model, self.folder).sites[0].settings
+        assert told == Window(kernel=(3,), strides=(2,), dilations=(1,), before=(1,), after=(1,))
 
     @pytest.mark.parametrize("lengths", [True, False])
     def test_a_recurrent_operator(self, lengths: bool) -> None:
         model = recurrent(lengths="lengths" if lengths else "", direction="reverse")
         site = next(s for s in opened(model, self.folder).sites if s.operator == "LSTM")
         assert site.kind is Kind.RECURRENT
-        wanted = {"direction": "reverse", "hidden_size": 4, "has_sequence_lens": lengths}
-        assert wanted.items() <= site.attributes.items()
+        assert isinstance(site.settings, Recurrence)
+        assert (site.settings.direction, site.settings.knows_lengths) == (Direction.REVERSE, lengths)
 
     def test_the_fill_of_a_selection(self) -> None:
         sites = opened(encoder(fill=-30000.0), self.folder).sites
-        assert next(s for s in sites if s.operator == "Where").attributes["fill"] == -30000.0
+        assert next(s for s in sites if s.operator == "Where").settings == Fill(values=(-30000.0,))
 
     def test_a_fill_that_is_expanded_first(self) -> None:
         nodes = [
@@ -130,11 +131,11 @@ class TestAttributes(Built):
             node("Where", ["c", "low", "x"], ["y"], name="it"),
         ]
         model = build(nodes, [("x", FLOAT, ["n"]), ("c", BOOL, ["n"])], [("y", FLOAT, None)])
-        assert opened(model, self.folder).sites[2].attributes == {"fill": -5e4}
+        assert opened(model, self.folder).sites[2].settings == Fill(values=(-5e4,))
 
     def test_the_value_of_padding(self) -> None:
         site = self.site("Pad", ["x", "p", "v"], {"p": np.array([0, 0, 1, 0, 0, 1]), "v": np.array(3, np.float32)})
-        assert (site.kind, site.attributes) == (Kind.PAD, {"fill": 3.0, "pads": [0, 0, 1, 0, 0, 1]})
+        assert (site.kind, site.settings) == (Kind.PAD, Pad(before=(0, 0, 1), after=(0, 0, 1), fill=3.0))
 
 
 def recurrent(lengths: str, direction: str = "forward", **weights: np.ndarray) -> onnx.ModelProto:

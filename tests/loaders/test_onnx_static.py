@@ -12,6 +12,7 @@ import pytest
 
 from maskcheck.core.settings import Settings
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Quantiser
 from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.onnx.hints import read_hints
 from maskcheck.loaders.onnx.model import load
@@ -122,7 +123,9 @@ class TestQuantised:
         nodes = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"])]
         weights = {"s": np.array(0.1, np.float32), "z": np.array(28, np.int8)}
         model = opened(build(nodes, [("x", FLOAT, ["n"])], [("y", FLOAT, None)], weights), tmp_path)
-        assert model.sites[0].attributes["lowest"] == pytest.approx(-15.6)
+        told = model.sites[0].settings
+        assert isinstance(told, Quantiser)
+        assert told.lowest == pytest.approx(-15.6)
 
     def test_a_version_of_an_operator_that_no_other_runtime_has(self, tmp_path: Path) -> None:
         """onnx's own evaluator refused QDQ models of opset 13 with an error of its own kind."""

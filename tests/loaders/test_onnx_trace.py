@@ -52,6 +52,19 @@ class TestRecording:
             assert {"fill", "table", "big", "negated", "turned"} <= trace.constants
             assert not {"big", "turned"} & set(trace.tensors)
 
+    def test_an_output_that_no_input_reaches(self, tmp_path: Path) -> None:
+        """The first trace of a model, which computes constants, handed it out as a constant alone."""
+        nodes = [node("Neg", ["x"], ["y"]), node("Neg", ["fixed"], ["constant"])]
+        outputs = [("y", FLOAT, [4]), ("constant", FLOAT, [4])]
+        model = opened(build(nodes, [("x", FLOAT, [4])], outputs, {"fixed": random(4)}), tmp_path)
+        for _ in range(2):
+            assert set(model.trace({"x": random(4)}).outputs) == {"y", "constant"}
+
+    def test_the_size_of_an_identity_like_an_input(self, tmp_path: Path) -> None:
+        nodes = [node("EyeLike", ["x"], ["eye"]), node("MatMul", ["x", "eye"], ["y"])]
+        model = opened(build(nodes, [("x", FLOAT, ["n", "n"])], [("y", FLOAT, None)]), tmp_path)
+        assert model.trace({"x": random(3, 3)}).shape_only == {"eye"}
+
     def test_a_weight_that_is_asked_for(self, tmp_path: Path) -> None:
         trace = opened(encoder(), tmp_path).trace(encoder_feeds(), record=["table"])
         np.testing.assert_array_equal(trace.tensors["table"], random(50, 16))

@@ -1,159 +1,178 @@
-"""Values that the graph fixes: initialisers, ``Constant`` nodes, and short chains of arithmetic over them."""
+"""Values that a graph fixes: initialisers, ``Constant`` nodes, and what nodes make of them by tiny arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskcheck.loaders.onnx.dependence import Dependence, Level
-from maskcheck.loaders.onnx.files import WeightReader
-from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
+from maskcheck.ir.constants import KEEPS_FILL, SMALL, Array, KnownConstants, empty_row_of, fill_of, fold
+from maskcheck.loaders.onnx.files import WeightReader, size_of
+from maskcheck.loaders.onnx.graph import RANDOM, OnnxGraph, OnnxNode
+from maskcheck.loaders.onnx.operations import operation_of
 
-Array = np.ndarray[Any, np.dtype[Any]]
+if TYPE_CHECKING:
+    import onnx
 
-SMALL = 4096
-"""Constants of up to this many elements are worth reading for what they say; larger ones are weights."""
-
-_DEPTH = 12
-
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "Add": np.add,
-    "Sub": np.subtract,
-    "Mul": np.multiply,
-    "Neg": np.negative,
-    "Sqrt": np.sqrt,
-    "Min": np.minimum,
-    "Max": np.maximum,
-}
-_SAME_FILL = frozenset({"Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand", "Transpose", "Tile", "Flatten"})
+Shape = tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Constants:
-    """Looks up constants of one graph; answers are remembered."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphConstants:
+    """The constants of one graph by the names of tensors, as ``maskcheck.ir.constants.Constants`` asks for them.
+
+    ``known`` holds small constants and the shapes of all; what is larger is read where it lies. ``varying`` names the
+    tensors that an input or a random number reaches.
+    """
 
     graph: OnnxGraph
-    dependence: Dependence
     reader: WeightReader
-    _values: dict[str, Array | None] = field(default_factory=dict)
+    known: KnownConstants
+    varying: frozenset[str]
+
+    def is_constant(self, key: str) -> bool:
+        return bool(key) and key not in self.varying
 
     def value(self, key: str) -> Array | None:
-        """The small constant ``key`` holds, or ``None`` where it is no constant, too large, or not simply read."""
-        if key not in self._values:
-            self._values[key] = self._read(key, _DEPTH)
-        return self._values[key]
+        return self.known.value(key)
 
     def fill(self, key: str) -> float | None:
-        """The one number that fills tensor ``key`` everywhere, whatever its shape; ``None`` where there is none."""
-        return self._fill(key, _DEPTH)
+        return self.known.fill(key)
 
     def integers(self, key: str) -> tuple[int, ...] | None:
-        """The constant integers at ``key``, flattened."""
-        value = self.value(key)
-        return tuple(int(v) for v in value.reshape(-1)) if value is not None and value.dtype.kind in "iub" else None
+        return self.known.integers(key)
+
+    def shape(self, key: str) -> Shape | None:
+        """The shape; of what an input reaches only that of its default."""
+        holds = key in self.graph.initializers or key not in self.varying
+        return self.known.shape(key) if holds else None
+
+    def empty_row(self, key: str) -> int | None:
+        return empty_row_of(self.weight(key))
 
     def weight(self, key: str) -> Array | None:
         """The initialiser ``key`` of any size, as a view of the mapped file where it lies in one."""
         tensor = self.graph.initializers.get(key)
         return self.reader.read(tensor) if tensor is not None else self.value(key)
 
-    def dims(self, key: str) -> tuple[int, ...] | None:
-        """Shape of a constant, without reading it, seen through operators that keep or permute it."""
-        for _ in range(_DEPTH):
-            tensor = self.graph.initializers.get(key)
-            if tensor is not None:
-                return tuple(tensor.dims)
-            node = self.graph.producers.get(key)
-            if node is None or self.dependence.level(key) is not Level.CONSTANT:
-                return None
-            if node.op == "Transpose" and node.default:
-                dims = self.dims(node.input(0))
-                order = node.attributes.get("perm")
-                return None if dims is None else tuple(dims[i] for i in (order or range(len(dims))[::-1]))
-            if node.op not in ("Identity", "Cast", "DequantizeLinear"):
-                value = self.value(key)
-                return None if value is None else value.shape
-            key = node.input(0)
-        return None
 
-    def is_constant(self, key: str) -> bool:
-        return bool(key) and self.dependence.level(key) is Level.CONSTANT and self._known(key)
+def read_constants(graph: OnnxGraph, reader: WeightReader) -> GraphConstants:
+    """Read the small initialisers of ``graph``, and work out what its nodes make of them."""
+    varying = find_varying(graph)
+    found = _Pass(reader)
+    for name, tensor in graph.initializers.items():
+        found.enter_stored(name, tensor, fixed=name not in graph.defaults)
+    for node in graph.nodes:
+        if len(node.makes) == 1:
+            found.enter_made(node, fixed=node.makes[0] not in varying)
+    known = KnownConstants(values=found.values, shapes=found.shapes, fills=found.fills)
+    return GraphConstants(graph=graph, reader=reader, known=known, varying=varying)
 
-    def _known(self, key: str) -> bool:
-        return key in self.graph.initializers or key in self.graph.producers
 
-    def _read(self, key: str, depth: int) -> Array | None:
-        tensor = self.graph.initializers.get(key)
-        if tensor is not None:
-            fixed = key not in self.graph.defaults and int(np.prod(tensor.dims, dtype=np.int64)) <= SMALL
-            return self.reader.read(tensor) if fixed else None
-        node = self.graph.producers.get(key)
-        if node is None or not node.default or not depth:
-            return None
+def find_varying(graph: OnnxGraph) -> frozenset[str]:
+    """Keys of tensors that an input or a random number reaches. Known before sites are, which are made of constants."""
+    varying = set(graph.inputs)
+    for node in graph.nodes:
+        draws = node.random_inside or (node.default and node.op in RANDOM)
+        if draws or not varying.isdisjoint(node.reads):
+            varying.update(node.makes)
+    return frozenset(varying)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What is known so far, in one pass over the nodes in the order in which they run."""
+
+    reader: WeightReader
+    values: dict[str, Array] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    fills: dict[str, float] = field(default_factory=dict)
+
+    def enter_stored(self, name: str, tensor: onnx.TensorProto, *, fixed: bool) -> None:
+        """Enter an initialiser; one that is not ``fixed`` is the default of an input."""
+        self.shapes[name] = tuple(tensor.dims)
+        value = self.reader.read(tensor) if fixed and size_of(tensor) <= SMALL else None
+        if value is not None:
+            self.values[name] = value
+
+    def enter_made(self, node: OnnxNode, *, fixed: bool) -> None:
+        """Enter what ``node`` makes; only what is ``fixed`` has a shape that holds for every run."""
+        key = node.makes[0]
+        value = self._value(node) if node.default else None
+        if value is not None and value.size <= SMALL:
+            self.values[key] = value
+        elif node.default and (fill := self._fill(node)) is not None:
+            self.fills[key] = fill
+        if fixed and (shape := _shape_behind(node, self.shapes)) is not None:
+            self.shapes[key] = shape
+
+    def _value(self, node: OnnxNode) -> Array | None:
         if node.op == "Constant":
-            return self._constant(node)
-        if node.op in _SAME_FILL - {"Identity"} or self.dependence.level(key) is not Level.CONSTANT:
-            return self._layout(node, depth)
-        read = [self._read(name, depth - 1) for name in node.inputs]
-        operands = [value for value in read if value is not None]
-        if len(operands) != len(read) or not operands:
+            return _stored_value(node, self.reader)
+        operation = operation_of(node)
+        reads = node.inputs[:1] if operation in KEEPS_FILL else node.inputs
+        operands = [self.values[key] for key in reads if key in self.values]
+        if not operands or len(operands) != len(reads):
             return None
-        return _compute(node, operands)
+        return _cast(operands[0], node) if node.op == "Cast" else fold(operation, operands)
 
-    def _layout(self, node: OnnxNode, depth: int) -> Array | None:
-        """Layout of a constant: worked out only where the result's shape does not matter to whoever asks."""
-        if node.op not in ("Unsqueeze", "Squeeze", "Reshape") or not node.input(0):
+    def _fill(self, node: OnnxNode) -> float | None:
+        if node.op == "ConstantOfShape":
+            return _fill_of_shape(node, self.reader)
+        if operation_of(node) not in KEEPS_FILL or node.op == "BitCast":
             return None
-        inner = self._read(node.input(0), depth - 1)
-        if inner is None or inner.size != 1:
-            return None
-        return inner.reshape(1) if node.op != "Squeeze" else inner.reshape(())
-
-    def _constant(self, node: OnnxNode) -> Array | None:
-        from onnx import AttributeProto
-
-        for attribute in node.proto.attribute:
-            if attribute.type == AttributeProto.TENSOR:
-                count = int(np.prod(attribute.t.dims, dtype=np.int64))
-                return self.reader.read(attribute.t) if count <= SMALL else None
-        for name, dtype in (("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64)):
-            if name in node.attributes:
-                return np.asarray(node.attributes[name], dtype)
-        return np.asarray(node.attributes["value_ints"], np.int64) if "value_ints" in node.attributes else None
-
-    def _fill(self, key: str, depth: int) -> float | None:
-        node = self.graph.producers.get(key)
-        if node is not None and depth and node.default:
-            if node.op in _SAME_FILL or node.op == "Cast":
-                return self._fill(node.input(0), depth - 1)
-            if node.op == "ConstantOfShape":
-                return self._shape_fill(node)
-        value = self.value(key)
-        if value is None or not value.size or value.dtype.kind not in "fiub":
-            return None
-        first = value.reshape(-1)[0]
-        return float(first) if bool((value == first).all()) else None
-
-    def _shape_fill(self, node: OnnxNode) -> float | None:
-        for attribute in node.proto.attribute:
-            if attribute.name == "value":
-                value = self.reader.read(attribute.t)
-                return None if value is None else float(value.reshape(-1)[0])
-        return 0.0
+        key = node.input(0)
+        return self.fills[key] if key in self.fills else fill_of(self.values.get(key))
 
 
-def _compute(node: OnnxNode, operands: list[Array]) -> Array | None:
-    if node.op == "Identity":
-        return operands[0]
-    if node.op == "Cast":
-        from onnx import helper
+def _cast(value: Array, node: OnnxNode) -> Array:
+    from onnx import helper
 
-        return operands[0].astype(np.dtype(helper.tensor_dtype_to_np_dtype(node.attributes["to"])))
-    function = _ARITHMETIC.get(node.op)
-    if function is None or len(operands) not in (1, 2):
-        return None
     with np.errstate(all="ignore"):
-        return np.asarray(function(*operands))
+        return value.astype(np.dtype(helper.tensor_dtype_to_np_dtype(node.attributes["to"])))
+
+
+_PLAIN_VALUES = {
+    "value_float": np.float32,
+    "value_floats": np.float32,
+    "value_int": np.int64,
+    "value_ints": np.int64,
+}
+"""Attributes of ``Constant`` that hold numbers rather than a tensor, and their types."""
+
+
+def _stored_value(node: OnnxNode, reader: WeightReader) -> Array | None:
+    """The small value of a ``Constant`` node."""
+    tensor = _tensor_of(node)
+    if tensor is not None:
+        return reader.read(tensor) if size_of(tensor) <= SMALL else None
+    plain = ((name, dtype) for name, dtype in _PLAIN_VALUES.items() if name in node.attributes)
+    return next((np.asarray(node.attributes[name], dtype) for name, dtype in plain), None)
+
+
+def _fill_of_shape(node: OnnxNode, reader: WeightReader) -> float | None:
+    """What ``ConstantOfShape`` fills with: zeros where it is not told."""
+    tensor = _tensor_of(node)
+    return 0.0 if tensor is None else fill_of(reader.read(tensor))
+
+
+def _tensor_of(node: OnnxNode) -> onnx.TensorProto | None:
+    from onnx import AttributeProto
+
+    return next((a.t for a in node.proto.attribute if a.type == AttributeProto.TENSOR), None)
+
+
+_KEEP_SHAPE = frozenset({"Identity", "Cast", "DequantizeLinear"})
+
+
+def _shape_behind(node: OnnxNode, shapes: Mapping[str, Shape]) -> Shape | None:
+    """Shape of what a node makes of a constant, where the node keeps or permutes it."""
+    shape = shapes.get(node.input(0))
+    if shape is None or node.op in _KEEP_SHAPE:
+        return shape
+    if node.op != "Transpose" or not node.default:
+        return None
+    order = node.attributes.get("perm") or range(len(shape))[::-1]
+    return tuple(shape[axis] for axis in order)

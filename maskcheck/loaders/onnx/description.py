@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from maskcheck.core.model import TensorSpec
+from maskcheck.loaders.onnx.files import size_of
 from maskcheck.loaders.onnx.graph import OnnxGraph
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def input_specs(graph: OnnxGraph) -> tuple[TensorSpec, ...]:
     return tuple(_spec(values[name], optional=name in graph.defaults) for name in graph.inputs)
 
 
-def output_specs(graph: OnnxGraph, dtypes: dict[str, str]) -> tuple[TensorSpec, ...]:
+def output_specs(graph: OnnxGraph, dtypes: Mapping[str, str]) -> tuple[TensorSpec, ...]:
     """The outputs in the file's order; ``dtypes`` fills in types that the file leaves out."""
     return tuple(_spec(v, dtype=dtypes.get(v.name)) for v in graph.model.graph.output)
 
@@ -70,6 +72,15 @@ def _size(dim: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return dim.dim_param or None
 
 
+def stored_dtypes(graph: OnnxGraph) -> dict[str, str]:
+    """numpy's names of the types of initialisers; those that numpy lacks are left out."""
+    from onnx import TensorProto, helper
+
+    numbers = {name: tensor.data_type for name, tensor in graph.initializers.items()}
+    known = {name: kind for name, kind in numbers.items() if kind not in (TensorProto.UNDEFINED, TensorProto.STRING)}
+    return {name: np.dtype(helper.tensor_dtype_to_np_dtype(kind)).name for name, kind in known.items()}
+
+
 def framework_of(model: onnx.ModelProto) -> str:
     """Guess what the model was written in."""
     producer = model.producer_name.lower()
@@ -96,7 +107,7 @@ def precision_of(graph: OnnxGraph) -> str:
     counts: Counter[str] = Counter()
     for tensor in graph.initializers.values():
         if tensor.data_type in names:
-            counts[names[tensor.data_type]] += int(np.prod(tensor.dims, dtype=np.int64))
+            counts[names[tensor.data_type]] += size_of(tensor)
     return counts.most_common(1)[0][0] if counts else "float32"
 
 

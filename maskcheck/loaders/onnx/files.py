@@ -48,7 +48,7 @@ def resolve(path: Path, model: onnx.ModelProto) -> WeightFiles:
     for tensor in external_tensors(model):
         location = entry(tensor, "location") or ""
         if location not in real:
-            real[location] = _checked(path, location, tensor.name)
+            real[location] = _check_location(path, location, tensor.name)
         _check_range(path, tensor, real[location])
     try:
         folder = Path(os.path.commonpath([p.parent for p in real.values()]))
@@ -76,6 +76,11 @@ def entry(tensor: onnx.TensorProto, key: str) -> str | None:
     return next((e.value for e in tensor.external_data if e.key == key), None)
 
 
+def size_of(tensor: onnx.TensorProto) -> int:
+    """How many elements a tensor has."""
+    return int(np.prod(tensor.dims, dtype=np.int64))
+
+
 def _external(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from (t for t in graph.initializer if t.data_location == 1)
     for sparse in graph.sparse_initializer:
@@ -93,7 +98,7 @@ def _external_in_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorP
                 yield from _external(graph)
 
 
-def _checked(path: Path, location: str, tensor: str) -> Path:
+def _check_location(path: Path, location: str, tensor: str) -> Path:
     spellings = (PurePosixPath(location), PureWindowsPath(location))
     outside = any(s.is_absolute() or s.drive or ".." in s.parts for s in spellings)
     if outside or not location or "\0" in location:
@@ -143,16 +148,16 @@ class WeightReader:
             return None
         if tensor.data_location != TensorProto.EXTERNAL:
             return np.asarray(numpy_helper.to_array(tensor))
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        count = int(np.prod(tensor.dims, dtype=np.int64))
-        offset = int(entry(tensor, "offset") or 0)
-        length = int(entry(tensor, "length") or 0)
-        if length and length != count * dtype.itemsize:
-            return None
+        return self._view(tensor, np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)))
+
+    def _view(self, tensor: onnx.TensorProto, dtype: np.dtype[Any]) -> Array | None:
+        """A tensor in the file that it names; ``None`` where the file holds another number of bytes for it."""
+        count = size_of(tensor)
+        offset, length = (int(entry(tensor, key) or 0) for key in ("offset", "length"))
         if count == 0:
             return np.empty(tuple(tensor.dims), dtype)
         buffer = self._map(self._path(tensor))
-        if offset + count * dtype.itemsize > len(buffer):
+        if length not in (0, count * dtype.itemsize) or offset + count * dtype.itemsize > len(buffer):
             return None
         return np.frombuffer(buffer, dtype, count, offset).reshape(tuple(tensor.dims))
 

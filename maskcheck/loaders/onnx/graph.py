@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxNode:
     """One node.
 
@@ -54,7 +53,7 @@ class OnnxNode:
         return self.inputs[position] if position < len(self.inputs) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxGraph:
     """A model's top-level graph. ``inputs`` are those a caller feeds; ``defaults`` those that may be left out.
 
@@ -68,13 +67,7 @@ class OnnxGraph:
     outputs: tuple[str, ...]
     initializers: Mapping[str, onnx.TensorProto]
     sparse: frozenset[str]
-    producers: Mapping[str, OnnxNode]
-    consumers: Mapping[str, tuple[OnnxNode, ...]]
     opset: int
-
-    def operands(self, node: OnnxNode) -> tuple[OnnxNode | None, ...]:
-        """Who makes each operand of ``node``."""
-        return tuple(self.producers.get(name) for name in node.inputs)
 
 
 def build(model: onnx.ModelProto) -> OnnxGraph:
@@ -83,24 +76,15 @@ def build(model: onnx.ModelProto) -> OnnxGraph:
     initializers = {t.name: t for t in graph.initializer}
     listed = [v.name for v in graph.input]
     defaults = _defaults(model, listed, initializers)
-    inputs = tuple(name for name in listed if name not in initializers or name in defaults)
     functions = {(f.domain, f.name) for f in model.functions}
-    nodes = _sorted(_nodes(graph.node, functions))
-    producers = {name: node for node in nodes for name in node.makes}
-    consumers: dict[str, list[OnnxNode]] = {}
-    for node in nodes:
-        for name in node.reads:
-            consumers.setdefault(name, []).append(node)
     return OnnxGraph(
         model=model,
-        nodes=nodes,
-        inputs=inputs,
+        nodes=_sort(_nodes(graph.node, functions)),
+        inputs=tuple(name for name in listed if name not in initializers or name in defaults),
         defaults=defaults,
         outputs=tuple(v.name for v in graph.output),
         initializers=initializers,
         sparse=frozenset(s.values.name for s in graph.sparse_initializer),
-        producers=producers,
-        consumers={name: tuple(users) for name, users in consumers.items()},
         opset=opset_of(model),
     )
 
@@ -145,7 +129,7 @@ def _node(proto: onnx.NodeProto, name: str, functions: set[tuple[str, str]]) -> 
         domain=proto.domain,
         inputs=tuple(proto.input),
         outputs=tuple(proto.output),
-        captured=tuple(dict.fromkeys(n for g in subgraphs for n in captured(g))),
+        captured=tuple(dict.fromkeys(n for g in subgraphs for n in names_from_outside(g))),
         attributes=_attributes(proto),
         proto=proto,
         is_function=(proto.domain, proto.op_type) in functions,
@@ -160,12 +144,12 @@ def subgraphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def captured(graph: onnx.GraphProto) -> list[str]:
+def names_from_outside(graph: onnx.GraphProto) -> list[str]:
     """Names a subgraph reads from the graphs around it, its outputs included."""
     own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
     own |= {name for node in graph.node for name in node.output}
     read = [name for node in graph.node for name in node.input]
-    read += [name for node in graph.node for inner in subgraphs_of(node) for name in captured(inner)]
+    read += [name for node in graph.node for inner in subgraphs_of(node) for name in names_from_outside(inner)]
     read += [v.name for v in graph.output]
     return [name for name in dict.fromkeys(read) if name and name not in own]
 
@@ -206,25 +190,28 @@ def _text(value: Any) -> Any:
     return [_text(item) for item in value]
 
 
-def _sorted(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
+def _sort(nodes: list[OnnxNode]) -> tuple[OnnxNode, ...]:
     """Order nodes so that producers come first, keeping the file's order wherever it allows that."""
     producer = {name: i for i, node in enumerate(nodes) for name in node.makes}
     needs = [{producer[n] for n in node.reads if n in producer} - {i} for i, node in enumerate(nodes)]
     if all(max(need, default=-1) < i for i, need in enumerate(needs)):
         return tuple(nodes)
+    order = _order(needs)
+    rest = sorted(set(range(len(nodes))) - set(order))  # a cycle: the runtime will refuse the model in its own words
+    return tuple(nodes[i] for i in (*order, *rest))
+
+
+def _order(needs: list[set[int]]) -> list[int]:
+    """Places of nodes, each behind all that it needs; those on a cycle are left out."""
     readers: dict[int, list[int]] = {}
     for i, need in enumerate(needs):
         for j in need:
             readers.setdefault(j, []).append(i)
     missing = [len(need) for need in needs]
-    ready = deque(i for i, count in enumerate(missing) if not count)
-    order: list[int] = []
-    while ready:
-        i = ready.popleft()
-        order.append(i)
+    order = [i for i, count in enumerate(missing) if not count]
+    for i in order:  # grows while it is walked
         for j in readers.get(i, ()):
             missing[j] -= 1
             if not missing[j]:
-                ready.append(j)
-    rest = sorted(set(range(len(nodes))) - set(order))  # a cycle: the runtime will refuse the model in its own words
-    return tuple(nodes[i] for i in (*order, *rest))
+                order.append(j)
+    return order

@@ -22,7 +22,7 @@ def read_hints(model: Path) -> dict[str, Any]:
         for folder in (model.parent, model.parent.parent):
             content = _read(folder / name)
             if content is not None:
-                found |= {key: value for key, value in _wanted(content).items() if key not in found}
+                found |= {key: value for key, value in _pick_known(content).items() if key not in found}
                 break
     return found
 
@@ -37,7 +37,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _wanted(content: dict[str, Any]) -> dict[str, Any]:
+def _pick_known(content: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in _INTEGERS:
         value = content.get(key)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maskcheck.ir.source import SourceLine
+from maskcheck.ir.source import SourceLine, innermost_user_line, note_frames, stack_frames
 
 if TYPE_CHECKING:
     import onnx
@@ -19,16 +18,6 @@ _STACK = "pkg.torch.onnx.stack_trace"
 _NAMESPACE = "namespace"
 _NO_MODULE = "_empty_nn_module_stack"
 """How PyTorch's exporter begins the name of the module of an operator that it added itself."""
-
-_FRAME = re.compile(
-    r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?(?:\n[ \t]+(?!File ")(?P<text>\S.*))?'
-)
-_LEGACY_FRAME = re.compile(r"^(?P<file>\S.*?)\((?P<line>\d+)\): (?P<function>\S+)", re.MULTILINE)
-_TORCH_ITSELF = re.compile(
-    r"(site|dist)-packages[/\\](torch|onnxscript)[/\\]"
-    r"|[/\\]torch[/\\](nn[/\\](modules|functional)|_|utils|autograd|jit|onnx|export|overrides)"
-)
-_EXPORTER = re.compile(r"[/\\]torch[/\\](onnx|jit)[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +35,8 @@ def provenance(node: onnx.NodeProto) -> Provenance:
     module, module_class = _scopes(notes)
     if module is None and module_class is None:
         module = module_of_name(node.name) or _module_of_output(node)
-    return Provenance(module, module_class, source_line(notes.get(_STACK, "")) or _legacy_source(node.doc_string))
+    source = source_line(notes.get(_STACK, "")) or innermost_user_line(note_frames(node.doc_string))
+    return Provenance(module, module_class, source)
 
 
 def _scopes(notes: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -77,28 +67,8 @@ def _namespace(text: str) -> tuple[list[str], list[str]]:
 
 
 def source_line(stack: str) -> SourceLine | None:
-    """The innermost frame of a Python stack trace that is not part of PyTorch; the innermost frame comes last."""
-    frames = [m for m in _FRAME.finditer(stack) if not _TORCH_ITSELF.search(m["file"])]
-    return _line(frames[-1]) if frames else None
-
-
-def _legacy_source(text: str) -> SourceLine | None:
-    """The same from the notes of the TorchScript exporter, which begin with the innermost frame.
-
-    They go on to the script that called the exporter, whose line says nothing about the node.
-    """
-    for match in _LEGACY_FRAME.finditer(text or ""):
-        if _EXPORTER.search(match["file"]):
-            return None
-        if not _TORCH_ITSELF.search(match["file"]):
-            return _line(match)
-    return None
-
-
-def _line(match: re.Match[str]) -> SourceLine:
-    found = match.groupdict()
-    text = (found.get("text") or "").strip()
-    return SourceLine(found["file"], int(found["line"]), found["function"], text or None)
+    """The innermost line of the user's code in a stack as Python prints it."""
+    return innermost_user_line(stack_frames(stack))
 
 
 def _module_of_output(node: onnx.NodeProto) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.loaders.onnx.constants import Constants
+from maskcheck.loaders.onnx.constants import GraphConstants
 from maskcheck.loaders.onnx.graph import OnnxNode
 
 
@@ -17,15 +17,21 @@ class NotCoveredError(Exception):
     """The operator is used in a way that is not worked out here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operands:
-    """Heads first: ``query`` (B, N, T, H), ``key`` and ``value`` (B, N, S, H); ``bias`` joins the scaled scores."""
+    """Heads first: ``query`` (B, N, T, H), ``key`` and ``value`` (B, G, S, H), with G groups for N heads.
+
+    ``bias`` joins the scores, which are scaled by ``scale`` (``None`` for 1 / sqrt(H)). ``causal``: query ``i`` looks
+    at keys up to ``past + i``.
+    """
 
     query: Array
     key: Array
     value: Array
-    bias: Array
-    scale: float
+    bias: Array | None
+    scale: float | None
+    causal: bool = False
+    past: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Reader:
     node: OnnxNode
     tensors: Mapping[str, Array]
     patches: Mapping[str, Array]
-    constants: Constants
+    constants: GraphConstants
 
     def get(self, position: int) -> Array | None:
         """The operand at ``position`` as floats (masks keep their type), ``None`` where it was left out."""
@@ -62,7 +68,7 @@ class Reader:
             if value is not None and value.size:
                 raise NotCoveredError(f"operand {position}")
 
-    def made(self, position: int) -> Array | None:
+    def output(self, position: int) -> Array | None:
         """What the node itself returned as output ``position``."""
         name = self.node.outputs[position] if position < len(self.node.outputs) else ""
         value = self.tensors.get(name) if name else None
@@ -74,23 +80,23 @@ def _contrib_attention(read: Reader) -> Operands:
     read.refuse(4, 6)
     source, weights, bias = read.need(0), read.need(1).astype(np.float32), read.get(2)
     projected = source @ weights + (0.0 if bias is None else bias)
-    return _projected(read, projected, mask=read.get(3), extra=read.get(5))
+    return _split_projection(read, projected, mask=read.get(3), extra=read.get(5))
 
 
 def _quantised_attention(read: Reader) -> Operands:
     """``com.microsoft.QAttention``: the same from integers and their scales."""
     read.refuse(8)
-    source = _dequantised(read.need(0), read.need(3), read.get(6))
-    weights = _dequantised(read.need(1), read.need(4), read.get(7))
-    return _projected(read, source @ weights + read.need(2), mask=read.get(5), extra=None)
+    source = _dequantise(read.need(0), read.need(3), read.get(6))
+    weights = _dequantise(read.need(1), read.need(4), read.get(7))
+    return _split_projection(read, source @ weights + read.need(2), mask=read.get(5), extra=None)
 
 
-def _dequantised(values: Array, scale: Array, zero: Array | None) -> Array:
+def _dequantise(values: Array, scale: Array, zero: Array | None) -> Array:
     shifted = values.astype(np.float32) - (0.0 if zero is None else zero.astype(np.float32))
     return np.asarray(shifted * scale, np.float32)
 
 
-def _projected(read: Reader, projected: Array, mask: Array | None, extra: Array | None) -> Operands:
+def _split_projection(read: Reader, projected: Array, mask: Array | None, extra: Array | None) -> Operands:
     attributes = read.node.attributes
     if attributes.get("do_rotary"):
         raise NotCoveredError("rotary embedding")
@@ -99,11 +105,10 @@ def _projected(read: Reader, projected: Array, mask: Array | None, extra: Array 
     query, key, value = (
         _split_heads(part, heads) for part in np.split(projected, [sizes[0], sizes[0] + sizes[1]], axis=-1)
     )
-    bias = _contrib_bias(read, query, key, mask, extra)
-    return Operands(query, key, value, bias, _scale(read, query))
+    return _contrib_operands(read, query, key, value, (mask, extra))
 
 
-def _multi_head(read: Reader) -> Operands:
+def _multi_head_attention(read: Reader) -> Operands:
     """``com.microsoft.MultiHeadAttention`` over separate queries, keys and values."""
     read.refuse(6, 7, 8, 9)
     heads = read.node.attributes["num_heads"]
@@ -118,23 +123,39 @@ def _multi_head(read: Reader) -> Operands:
             key, value = key + bias[width : 2 * width], value + bias[2 * width :]
     query = _split_heads(query, heads)
     key, value = (part if part.ndim == 4 else _split_heads(part, heads) for part in (key, value))
-    added = _contrib_bias(read, query, key, read.get(4), read.get(5))
-    return Operands(query, key, value, added, _scale(read, query))
+    return _contrib_operands(read, query, key, value, (read.get(4), read.get(5)))
 
 
-def _contrib_bias(read: Reader, query: Array, key: Array, mask: Array | None, extra: Array | None) -> Array:
-    """What is added to the scores: the mask, an attention bias, and the future shut out."""
-    batch, queries, keys = query.shape[0], query.shape[2], key.shape[2]
-    weak = read.node.attributes.get("mask_filter_value", -10000.0)
-    total = np.zeros((1, 1, queries, keys), np.float32)
-    if mask is not None:
-        total = total + np.where(_kept(mask, batch, keys), 0.0, np.float32(weak)).astype(np.float32)
-    if read.node.attributes.get("unidirectional"):
-        total = np.where(_past_only(queries, keys), total, np.finfo(np.float32).min)
-    return total if extra is None else total + extra
+def _contrib_operands(
+    read: Reader, query: Array, key: Array, value: Array, masks: tuple[Array | None, Array | None]
+) -> Operands:
+    """Heads first, with a mask and a bias of the scores; the last query is that of the last key."""
+    mask, extra = masks
+    hidden = None if mask is None else _weak_fills(read, _open_keys(mask, key.shape[0], key.shape[2]))
+    return Operands(
+        query=query,
+        key=key,
+        value=value,
+        bias=_sum(hidden, extra),
+        scale=_scale(read),
+        causal=bool(read.node.attributes.get("unidirectional")),
+        past=key.shape[2] - query.shape[2],
+    )
 
 
-def _kept(mask: Array, batch: int, keys: int) -> Array:
+def _sum(first: Array | None, second: Array | None) -> Array | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return np.asarray(first + second)
+
+
+def _weak_fills(read: Reader, seen: Array) -> Array:
+    """What is added to scores; hidden ones are only made small, by as much as the operator was told."""
+    weak = np.float32(read.node.attributes.get("mask_filter_value", -10000.0))
+    return np.where(seen, np.float32(0.0), weak)
+
+
+def _open_keys(mask: Array, batch: int, keys: int) -> Array:
     """Which keys a mask lets through, as (B, 1, 1 or T, S); a vector holds ends, or ends and then starts."""
     if mask.ndim == 1 and mask.size in (batch, 2 * batch):
         ends, starts = mask[:batch, None], mask[batch:, None] if mask.size > batch else 0
@@ -147,35 +168,53 @@ def _kept(mask: Array, batch: int, keys: int) -> Array:
     raise NotCoveredError(f"mask of rank {mask.ndim}")
 
 
-def _grouped_query(read: Reader) -> Operands:
+def _grouped_query_attention(read: Reader) -> Operands:
     """``com.microsoft.GroupQueryAttention``: causal, every row as long as ``seqlens_k`` says."""
+    _refuse_variants(read)
+    query, key, value = read.need(0), read.output(1), read.output(2)
+    if not read.node.input(1) or query.ndim != 3 or key is None or value is None:
+        raise NotCoveredError("packed layout")
+    query = _split_heads(query, read.node.attributes["num_heads"])
+    lengths = read.need(5).reshape(-1).astype(np.int64) + 1
+    places = _places(read, lengths, query.shape[2])
+    if read.node.attributes.get("do_rotary"):
+        query = _rotate(read, query, places)
+    bias = _grouped_bias(places, lengths, key.shape[2], read.get(10))
+    return Operands(query=query, key=key, value=value, bias=bias, scale=_scale(read))
+
+
+_UNCOVERED = ("softcap", "smooth_softmax", "qk_output", "k_quant_type", "v_quant_type", "sliding_window_cache")
+
+
+def _refuse_variants(read: Reader) -> None:
     attributes = read.node.attributes
-    uncovered = ("softcap", "smooth_softmax", "qk_output", "k_quant_type", "v_quant_type", "sliding_window_cache")
-    if any(attributes.get(name) not in (None, 0, 0.0, "", "NONE") for name in uncovered):
+    if any(attributes.get(name) not in (None, 0, 0.0, "", "NONE") for name in _UNCOVERED):
         raise NotCoveredError("softcap, quantised cache or the like")
     if attributes.get("local_window_size", -1) != -1 or attributes.get("causal", 1) != 1:
         raise NotCoveredError("window")
     read.refuse(11, 12, 13, 14, 15)
-    heads, groups = attributes["num_heads"], attributes["kv_num_heads"]
-    query, present_key, present_value = read.need(0), read.made(1), read.made(2)
-    if not read.node.input(1) or query.ndim != 3 or present_key is None or present_value is None:
-        raise NotCoveredError("packed layout")
-    query = _split_heads(query, heads)
-    lengths = read.need(5).reshape(-1).astype(np.int64) + 1
-    starts = lengths - query.shape[2] if read.get(3) is not None and read.need(3).size else np.zeros_like(lengths)
-    places = starts[:, None] + np.arange(query.shape[2])
-    if attributes.get("do_rotary"):
-        query = _rotated(read, query, places)
-    key, value = (np.repeat(part, heads // groups, axis=1) for part in (present_key, present_value))
-    columns = np.arange(key.shape[2])
-    # Rows past a sequence's own end read what lies before that end.
+
+
+def _places(read: Reader, lengths: Array, queries: int) -> Array:
+    """Position of every query (B, T); those behind a past are the last of their row."""
+    has_past = read.get(3) is not None and read.need(3).size
+    starts = lengths - queries if has_past else np.zeros_like(lengths)
+    return np.asarray(starts[:, None] + np.arange(queries))
+
+
+def _grouped_bias(places: Array, lengths: Array, keys: int, extra: Array | None) -> Array:
+    """Hides the future and what lies past the end of each row; queries past that end read what lies before it."""
+    columns = np.arange(keys)
     seen = (columns <= places[:, :, None]) & (columns < lengths[:, None, None])
-    bias = np.where(seen[:, None], 0.0, -np.inf).astype(np.float32)
-    extra = read.get(10)
-    return Operands(query, key, value, bias if extra is None else bias + extra, _scale(read, query))
+    bias = _hide_unless(seen[:, None])
+    return bias if extra is None else bias + extra
 
 
-def _rotated(read: Reader, query: Array, places: Array) -> Array:
+def _hide_unless(seen: Array) -> Array:
+    return np.where(seen, 0.0, -np.inf).astype(np.float32)
+
+
+def _rotate(read: Reader, query: Array, places: Array) -> Array:
     """Rotate queries as the operator does; keys come out of it rotated already."""
     given = read.get(9)
     positions = places if given is None else given.astype(np.int64)
@@ -190,46 +229,42 @@ def _rotated(read: Reader, query: Array, places: Array) -> Array:
     return np.concatenate([first * cosine - second * sine, first * sine + second * cosine, rest], axis=-1)
 
 
-def _standard(read: Reader) -> Operands:
+def _standard_attention(read: Reader) -> Operands:
     """``Attention`` of the standard, opset 23 and later."""
     attributes = read.node.attributes
     if attributes.get("softcap") not in (None, 0.0):
         raise NotCoveredError("softcap")
-    query, key, value = (
-        _by_head(read.need(p), attributes.get(name))
-        for p, name in ((0, "q_num_heads"), (1, "kv_num_heads"), (2, "kv_num_heads"))
-    )
+    query = _by_head(read.need(0), attributes.get("q_num_heads"))
+    key, value = (_with_past(read, at, _by_head(read.need(at), attributes.get("kv_num_heads"))) for at in (1, 2))
     past = read.get(4)
-    if past is not None:
-        key = np.concatenate([past, key], axis=2)
-        value = np.concatenate([read.need(5), value], axis=2)
-    groups = query.shape[1] // key.shape[1]
-    key, value = (np.repeat(part, groups, axis=1) for part in (key, value))
-    bias = _standard_bias(read, query.shape[2], key.shape[2], 0 if past is None else past.shape[2])
-    return Operands(query, key, value, bias, _scale(read, query))
+    return Operands(
+        query=query,
+        key=key,
+        value=value,
+        bias=_standard_bias(read, key.shape[2]),
+        scale=_scale(read),
+        causal=bool(attributes.get("is_causal")),
+        past=0 if past is None else past.shape[2],
+    )
 
 
-def _standard_bias(read: Reader, queries: int, keys: int, before: int) -> Array:
-    total = np.zeros((1, 1, queries, keys), np.float32)
-    mask = read.get(3)
-    if mask is not None:
-        added = np.where(mask, 0.0, -np.inf) if mask.dtype == np.bool_ else mask
-        # A mask may cover fewer keys than there are; the operator shuts out the rest.
-        short = keys - added.shape[-1]
-        edges = [(0, 0)] * (added.ndim - 1) + [(0, short)]
-        total = total + np.pad(added, edges, constant_values=-np.inf).astype(np.float32)
-    if read.node.attributes.get("is_causal"):
-        seen = np.arange(keys) <= np.arange(queries)[:, None] + before
-        total = total + np.where(seen, 0.0, -np.inf).astype(np.float32)
-    lengths = read.get(6)
-    if lengths is not None:
-        seen = np.arange(keys) < lengths.reshape(-1, 1)
-        total = total + np.where(seen[:, None, None, :], 0.0, -np.inf).astype(np.float32)
-    return total
+def _with_past(read: Reader, position: int, values: Array) -> Array:
+    """Keys or values behind those of earlier calls, which stand three operands further on."""
+    past = read.get(position + 3)
+    return values if past is None else np.concatenate([past, values], axis=2)
 
 
-def _past_only(queries: int, keys: int) -> Array:
-    return np.asarray(np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries))
+def _standard_bias(read: Reader, keys: int) -> Array | None:
+    mask, lengths = read.get(3), read.get(6)
+    added = None if mask is None else _fill_up(_hide_unless(mask) if mask.dtype == np.bool_ else mask, keys)
+    seen = None if lengths is None else (np.arange(keys) < lengths.reshape(-1, 1))[:, None, None, :]
+    return _sum(added, None if seen is None else _hide_unless(seen))
+
+
+def _fill_up(mask: Array, keys: int) -> Array:
+    """A mask may cover fewer keys than there are; the operator shuts out the rest."""
+    edges = [(0, 0)] * (mask.ndim - 1) + [(0, keys - mask.shape[-1])]
+    return np.pad(mask, edges, constant_values=-np.inf).astype(np.float32)
 
 
 def _split_heads(values: Array, heads: int) -> Array:
@@ -246,14 +281,15 @@ def _by_head(values: Array, heads: Any) -> Array:
     return _split_heads(values, heads)
 
 
-def _scale(read: Reader, query: Array) -> float:
-    return float(read.node.attributes.get("scale") or 1.0 / np.sqrt(query.shape[-1]))
+def _scale(read: Reader) -> float | None:
+    """The factor that the operator was given; 0 is how it spells that there is none."""
+    return read.node.attributes.get("scale") or None
 
 
 OPERATORS: dict[str, Callable[[Reader], Operands]] = {
     "com.microsoft.Attention": _contrib_attention,
     "com.microsoft.QAttention": _quantised_attention,
-    "com.microsoft.MultiHeadAttention": _multi_head,
-    "com.microsoft.GroupQueryAttention": _grouped_query,
-    "Attention": _standard,
+    "com.microsoft.MultiHeadAttention": _multi_head_attention,
+    "com.microsoft.GroupQueryAttention": _grouped_query_attention,
+    "Attention": _standard_attention,
 }

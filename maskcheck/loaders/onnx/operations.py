@@ -119,7 +119,8 @@ _STANDARD: dict[Op, str] = {
     Op.RANDOM: "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial",
     Op.SHAPE: "Shape Size SequenceLength",
     Op.SUBGRAPH: "If SequenceMap",
-    Op.CONSTANT: "Constant ConstantOfShape EyeLike BlackmanWindow HammingWindow HannWindow MelWeightMatrix",
+    Op.CONSTANT: "Constant ConstantOfShape BlackmanWindow HammingWindow HannWindow MelWeightMatrix",
+    Op.CONSTANT_LIKE: "EyeLike",
     Op.RANGE: "Range",
     Op.OTHER: "ImageDecoder RegexFullMatch StringNormalizer StringSplit TfIdfVectorizer",
 }

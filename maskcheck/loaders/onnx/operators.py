@@ -9,7 +9,7 @@ from maskcheck.loaders.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
 from maskcheck.loaders.onnx.runtime import reason
 
 
-def refused(path: Path, graph: OnnxGraph, error: Exception) -> MaskcheckError:
+def explain_refusal(path: Path, graph: OnnxGraph, error: Exception) -> MaskcheckError:
     """Turn what onnxruntime raised while opening ``path`` into an error that names the operators it lacks."""
     if isinstance(error, MaskcheckError):
         return error

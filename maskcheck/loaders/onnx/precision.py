@@ -78,7 +78,7 @@ class RecastModel:
         return None
 
     def close(self) -> None:
-        self._session = _closed
+        self._session = _refuse_closed
 
     def _convert(self, value: Array) -> Array:
         floating = np.issubdtype(value.dtype, np.floating)
@@ -90,12 +90,12 @@ def recast(model: Original, precision: str) -> RecastModel | None:
     if model.info.size_bytes > _LARGEST or len(model.skeleton.model.functions):
         return None
     try:
-        return RecastModel(model, _converted(model, precision), precision)
+        return RecastModel(model, _convert_model(model, precision), precision)
     except (RunError, ValueError, TypeError, NotImplementedError):
         return None
 
 
-def _converted(model: Original, precision: str) -> onnx.ModelProto:
+def _convert_model(model: Original, precision: str) -> onnx.ModelProto:
     from onnx import ModelProto, helper
 
     target = helper.np_dtype_to_tensor_dtype(np.dtype(precision))
@@ -114,21 +114,25 @@ def _sources(target: int) -> frozenset[int]:
 
 
 def _graph(graph: onnx.GraphProto, model: Original, target: int) -> None:
-    from onnx import numpy_helper
-
     sources = _sources(target)
     for tensor in graph.initializer:
-        values = model.weights(tensor)
-        if values is None:
-            raise ValueError(f"{tensor.name} holds a type that numpy lacks")
-        if tensor.data_type in sources:
-            values = values.astype(_numpy(target))
-        tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+        _fill_in(tensor, model.weights(tensor), target)
     for value in (*graph.input, *graph.output):
         _declare(value, sources, target)
     del graph.value_info[:]
     for node in graph.node:
         _node(node, model, target)
+
+
+def _fill_in(tensor: onnx.TensorProto, values: Array | None, target: int) -> None:
+    """Put ``values``, converted where they should be, into the message. Raises ``ValueError`` where there are none."""
+    from onnx import numpy_helper
+
+    if values is None:
+        raise ValueError(f"{tensor.name} holds a type that numpy lacks")
+    if tensor.data_type in _sources(target):
+        values = values.astype(_numpy(target))
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
 
 
 def _declare(value: onnx.ValueInfoProto, sources: Collection[int], target: int) -> None:
@@ -137,7 +141,7 @@ def _declare(value: onnx.ValueInfoProto, sources: Collection[int], target: int) 
 
 
 def _node(node: onnx.NodeProto, model: Original, target: int) -> None:
-    from onnx import AttributeProto, helper, numpy_helper
+    from onnx import AttributeProto, numpy_helper
 
     sources = _sources(target)
     for attribute in node.attribute:
@@ -148,6 +152,13 @@ def _node(node: onnx.NodeProto, model: Original, target: int) -> None:
             attribute.t.CopyFrom(numpy_helper.from_array(values.astype(_numpy(target)), attribute.t.name))
         elif attribute.type == AttributeProto.GRAPH:
             _graph(attribute.g, model, target)
+    _convert_plain_constant(node, target)
+
+
+def _convert_plain_constant(node: onnx.NodeProto, target: int) -> None:
+    """A constant told as numbers becomes a tensor, for numbers are single precision."""
+    from onnx import helper, numpy_helper
+
     for attribute in list(node.attribute):
         if node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
             plain = attribute.f if attribute.name == "value_float" else list(attribute.floats)
@@ -201,5 +212,5 @@ def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
             yield from _all_nodes(attribute.g.node)
 
 
-def _closed(names: list[str], feeds: dict[str, Array]) -> list[Array]:
+def _refuse_closed(names: list[str], feeds: dict[str, Array]) -> list[Array]:
     raise RunError("The model was closed.")

@@ -49,7 +49,7 @@ def relax(
     sizes = _sizes(model.inputs, wanted)
     if sizes is None:
         return None
-    base = loosened(model.skeleton.model, wanted)
+    base = loosen(model.skeleton.model, wanted)
     feeds = {spec.name: sample(spec, spec.shape or ()) for spec in model.inputs if not spec.optional}
     try:
         expected = model.run(feeds)
@@ -63,7 +63,7 @@ def relax(
     return None
 
 
-def loosened(base: onnx.ModelProto, axes: Mapping[str, Collection[int]]) -> onnx.ModelProto:
+def loosen(base: onnx.ModelProto, axes: Mapping[str, Collection[int]]) -> onnx.ModelProto:
     """A copy of ``base`` with symbolic sizes on ``axes``, and without the sizes that followed from the fixed ones.
 
     Axes that had the same size get the same symbol: they were one length to the exporter.
@@ -121,7 +121,7 @@ def _runs_elsewhere(
 ) -> bool:
     shrink = min(sizes) > 4
     for step in _OTHER_SIZES[0 if shrink else 1]:
-        feeds = {s.name: sample(s, _resized(s, axes.get(s.name, []), step)) for s in specs if not s.optional}
+        feeds = {s.name: sample(s, _resize(s, axes.get(s.name, []), step)) for s in specs if not s.optional}
         try:
             loose.run(feeds)
         except RunError:
@@ -129,7 +129,7 @@ def _runs_elsewhere(
     return True
 
 
-def _resized(spec: TensorSpec, places: list[int], step: int) -> tuple[int | str | None, ...]:
+def _resize(spec: TensorSpec, places: list[int], step: int) -> tuple[int | str | None, ...]:
     return tuple(
         size + step if axis in places and isinstance(size, int) else size for axis, size in enumerate(spec.shape or ())
     )

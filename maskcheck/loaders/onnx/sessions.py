@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.settings import Settings
 from maskcheck.loaders.onnx.runtime import deployed_options, open_session, provider_list, reason, traced_options
-from maskcheck.loaders.onnx.skeleton import Skeleton, instrumented
+from maskcheck.loaders.onnx.skeleton import Skeleton, instrument
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,7 +28,7 @@ _CPU = ["CPUExecutionProvider"]
 Key = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Sessions:
     """Makes sessions when they are asked for and frees those least recently used.
 
@@ -44,7 +44,7 @@ class Sessions:
     _deployed: onnxruntime.InferenceSession | None = None
     _traced: OrderedDict[Key, onnxruntime.InferenceSession] = field(default_factory=OrderedDict)
 
-    def deployed(self) -> onnxruntime.InferenceSession:
+    def deployed_session(self) -> onnxruntime.InferenceSession:
         """The session that gives the verdict. Exceptions are onnxruntime's own."""
         self._check_open()
         if self._deployed is None:
@@ -58,7 +58,7 @@ class Sessions:
             self._deployed = open_session(self.source, options, providers)
         return self._deployed
 
-    def traced(self, marks: Collection[str], patches: Mapping[str, str]) -> onnxruntime.InferenceSession:
+    def traced_session(self, marks: Collection[str], patches: Mapping[str, str]) -> onnxruntime.InferenceSession:
         """An instrumented session in which at least ``marks`` are outputs. Raises ``TraceError``."""
         self._check_open()
         replaced, wanted = tuple(sorted(patches.items())), frozenset(marks)
@@ -67,7 +67,7 @@ class Sessions:
                 self._traced.move_to_end(key)
                 return self._traced[key]
         self._make_room()
-        content = instrumented(self.skeleton.model, wanted, patches)
+        content = instrument(self.skeleton.model, wanted, patches)
         try:
             session = open_session(content, traced_options(self.skeleton.files.folder), _CPU)
         except Exception as error:

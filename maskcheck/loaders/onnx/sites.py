@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from maskcheck.ir.graph import Site
-from maskcheck.loaders.onnx.attributes import site_attributes
-from maskcheck.loaders.onnx.constants import Constants
+from maskcheck.loaders.onnx.constants import GraphConstants
 from maskcheck.loaders.onnx.graph import OnnxGraph, OnnxNode
 from maskcheck.loaders.onnx.metadata import provenance
 from maskcheck.loaders.onnx.translate import Ranks, translate
 
 
-def build_sites(graph: OnnxGraph, constants: Constants, ranks: Ranks) -> tuple[Site, ...]:
+def build_sites(graph: OnnxGraph, constants: GraphConstants, ranks: Ranks) -> tuple[Site, ...]:
     """One site for every node, in the graph's order. ``ranks`` are those of any tensors, as far as they are known."""
-    return tuple(_site(node, graph, constants, ranks) for node in graph.nodes)
+    return tuple(_site(node, constants, ranks) for node in graph.nodes)
 
 
-def _site(node: OnnxNode, graph: OnnxGraph, constants: Constants, ranks: Ranks) -> Site:
+def _site(node: OnnxNode, constants: GraphConstants, ranks: Ranks) -> Site:
     origin = provenance(node.proto)
     operation, settings = translate(node, constants, ranks)
     return Site(
@@ -28,5 +27,4 @@ def _site(node: OnnxNode, graph: OnnxGraph, constants: Constants, ranks: Ranks) 
         module=origin.module,
         module_class=origin.module_class,
         source=origin.source,
-        attributes=site_attributes(node, graph, constants),
     )

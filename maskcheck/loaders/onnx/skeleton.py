@@ -47,7 +47,7 @@ def read_skeleton(path: Path) -> Skeleton:
     return Skeleton(model, files)
 
 
-def instrumented(base: onnx.ModelProto, marks: Collection[str], patches: Mapping[str, str]) -> bytes:
+def instrument(base: onnx.ModelProto, marks: Collection[str], patches: Mapping[str, str]) -> bytes:
     """Return ``base`` with every tensor of ``marks`` as an output and every tensor of ``patches`` replaced.
 
     ``patches`` maps tensor names to dtypes. What reads a patched tensor, inside subgraphs as well, reads the new

@@ -34,7 +34,7 @@ class WireError(ValueError):
     """The bytes are not a well-formed protobuf message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One field of a message: its bytes lie at ``start:end``, its payload at ``data:end``."""
 
@@ -72,7 +72,7 @@ def fields(view: memoryview, start: int, end: int) -> Iterator[Field]:
             raise WireError(f"wire type {wire} at byte {at}")
         if stop > end:
             raise WireError(f"a field at byte {at} needs {stop - end} more bytes than there are")
-        yield Field(number, wire, at, data, stop, value)
+        yield Field(number=number, wire=wire, start=at, data=data, end=stop, value=value)
         at = stop
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from maskcheck.ir.operation import Operation
-from maskcheck.ir.settings import Settings
-from maskcheck.loaders.onnx.constants import Constants
+from maskcheck.ir.settings import FAMILIES, Body, Settings
+from maskcheck.loaders.onnx.constants import GraphConstants
 from maskcheck.loaders.onnx.graph import OnnxNode, subgraphs_of
 from maskcheck.loaders.onnx.operations import operation_of
 from maskcheck.loaders.onnx.translate import axes, numbers, positions, sequences, windows
@@ -17,7 +17,7 @@ MAKERS: dict[str, Maker] = axes.MAKERS | positions.MAKERS | windows.MAKERS | seq
 """What makes the settings of each operator; those of Microsoft's are named with their domain."""
 
 
-def translate(node: OnnxNode, constants: Constants, ranks: Ranks) -> tuple[Operation, Settings | None]:
+def translate(node: OnnxNode, constants: GraphConstants, ranks: Ranks) -> tuple[Operation, Settings | None]:
     """The operation of ``node`` and its settings, ``None`` where its family has none. ``ranks`` are of any tensors."""
     operation = operation_of(
         node,
@@ -28,12 +28,18 @@ def translate(node: OnnxNode, constants: Constants, ranks: Ranks) -> tuple[Opera
     return operation, _settings(node, operation, constants, ranks)
 
 
-def _settings(node: OnnxNode, operation: Operation, constants: Constants, ranks: Ranks) -> Settings | None:
+_SIZED_BY_DATA = frozenset({"Loop", "If"})
+"""Content decides how often the body of a loop runs, and which branch is taken, each with a size of its own."""
+
+
+def _settings(node: OnnxNode, operation: Operation, constants: GraphConstants, ranks: Ranks) -> Settings | None:
+    if operation in FAMILIES[Body] and (node.op in _SIZED_BY_DATA or node.random_inside):
+        return Body(sized_by_data=node.op in _SIZED_BY_DATA, random=node.random_inside)
     maker = None if operation is Operation.SUBGRAPH else MAKERS.get(node.operator)
     return None if maker is None else maker(NodeView(node=node, constants=constants, ranks=ranks))
 
 
-def _is_training(node: OnnxNode, constants: Constants) -> bool:
+def _is_training(node: OnnxNode, constants: GraphConstants) -> bool:
     """Whether a constant switches a dropout on."""
     return node.default and node.op == "Dropout" and bool(constants.fill(node.input(2)))
 

@@ -10,18 +10,18 @@ from maskcheck.loaders.onnx.translate.node import NodeView, table
 
 
 def reduction(view: NodeView) -> Reduce:
-    return Reduce(axes=_reduced(view, view.given("axes", 1, ())), keeps_axes=_keeps(view))
+    return Reduce(axes=_axes_or_all(view, view.given("axes", 1, ())), keeps_axes=_keeps(view))
 
 
 def quantised_reduction(view: NodeView) -> Reduce:
-    return Reduce(axes=_reduced(view, tuple(view.attribute("axes", ()))), keeps_axes=_keeps(view))
+    return Reduce(axes=_axes_or_all(view, tuple(view.attribute("axes", ()))), keeps_axes=_keeps(view))
 
 
 def _keeps(view: NodeView) -> bool:
     return bool(view.attribute("keepdims", 1))
 
 
-def _reduced(view: NodeView, axes: Axes | None) -> Axes | None:
+def _axes_or_all(view: NodeView, axes: Axes | None) -> Axes | None:
     """The axes that are given; without any it is all of them, or none where the operator is told so."""
     if axes or axes is None:
         return axes
@@ -126,6 +126,11 @@ def second_axis(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis", 1))
 
 
+def parts(view: NodeView) -> Along:
+    """How long each part is, where it is told; parts of equal lengths are told by their number alone."""
+    return Along(axis=view.attribute("axis", 0), sizes=view.given("split", 1))
+
+
 def first_axis(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis", 0))
 
@@ -139,7 +144,7 @@ def named_axis(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis"))
 
 
-def written(view: NodeView) -> Along:
+def tensor_scatter(view: NodeView) -> Along:
     return Along(axis=view.attribute("axis", -2))
 
 
@@ -197,10 +202,11 @@ MAKERS = table(
         biased_softmax: ("", "BiasSoftmax"),
         quantised_softmax: ("", "QLinearSoftmax"),
         second_axis: ("Concat ConcatFromSequence Flatten", "QLinearConcat"),
-        first_axis: ("Split Scatter ScatterElements", ""),
+        parts: ("Split", ""),
+        first_axis: ("Scatter ScatterElements", ""),
         last_axis: ("", "BiasSplitGelu"),
         named_axis: ("Unique Compress", "Unique"),
-        written: ("TensorScatter", ""),
+        tensor_scatter: ("TensorScatter", ""),
         cumulative: ("CumSum CumProd", ""),
         top: ("TopK", ""),
         reversed_rows: ("ReverseSequence", ""),

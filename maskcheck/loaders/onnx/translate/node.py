@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskcheck.ir.settings import Settings
-from maskcheck.loaders.onnx.constants import Constants
+from maskcheck.loaders.onnx.constants import GraphConstants
 from maskcheck.loaders.onnx.graph import OnnxNode
 
 Ranks = Mapping[str, int | None]
@@ -19,7 +19,7 @@ class NodeView:
     """One node as those see it who make its settings. Operands are named by their positions."""
 
     node: OnnxNode
-    constants: Constants
+    constants: GraphConstants
     ranks: Ranks
 
     @property
@@ -53,7 +53,7 @@ class NodeView:
 
     def dims(self, position: int) -> tuple[int, ...] | None:
         """Shape of a constant operand."""
-        return self.constants.dims(self.node.input(position))
+        return self.constants.shape(self.node.input(position))
 
     def rank(self, position: int) -> int | None:
         dims = self.dims(position)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskcheck.ir.constants import Array
 from maskcheck.ir.settings import Clip, Compare, Equation, Fill, Quantiser
-from maskcheck.loaders.onnx.constants import Array
 from maskcheck.loaders.onnx.translate.node import NodeView, table
 
 _CONSTANTS = {

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from maskcheck.ir.settings import Lookup, Pad, Pick, Slice
-from maskcheck.loaders.onnx.constants import Constants
-from maskcheck.loaders.onnx.dependence import Level
+from maskcheck.loaders.onnx.constants import GraphConstants
 from maskcheck.loaders.onnx.graph import OnnxNode
 from maskcheck.loaders.onnx.translate.node import NodeView, table
 
 Integers = tuple[int, ...]
 
 
-def is_table_lookup(node: OnnxNode, constants: Constants) -> bool:
+def is_table_lookup(node: OnnxNode, constants: GraphConstants) -> bool:
     """Whether ``node`` picks rows of a constant table by integers that depend on the inputs."""
     if node.op != "Gather" or not node.default or node.attributes.get("axis", 0) != 0:
         return False
-    dims = constants.dims(node.input(0))
-    return dims is not None and len(dims) == 2 and _is_computed(node.input(1), constants)
-
-
-def _is_computed(key: str, constants: Constants) -> bool:
-    return constants.dependence.level(key) is not Level.CONSTANT
+    shape = constants.shape(node.input(0))
+    return shape is not None and len(shape) == 2 and node.input(1) in constants.varying
 
 
 def gather(view: NodeView) -> Lookup | Pick:
@@ -33,7 +28,7 @@ def gather(view: NodeView) -> Lookup | Pick:
 
 def _reads_constant(view: NodeView) -> bool:
     constants, node = view.constants, view.node
-    return constants.is_constant(node.input(0)) and _is_computed(node.input(1), constants)
+    return constants.is_constant(node.input(0)) and node.input(1) in constants.varying
 
 
 def _lookup(view: NodeView, *, table: int, ids: int, axis: int = 0) -> Lookup:
@@ -115,7 +110,7 @@ def _spread(view: NodeView, amounts: Integers) -> Integers | None:
     return tuple(by_axis.get(axis, 0) for axis in range(rank))
 
 
-def fitted(view: NodeView) -> Pad:
+def fit(view: NodeView) -> Pad:
     """Cuts or fills up with zeros, by as much as the sizes ask for."""
     return Pad()
 
@@ -130,6 +125,6 @@ MAKERS = table(
         one_hot: ("OneHot", ""),
         cut: ("Slice DynamicSlice", "DynamicSlice"),
         pad: ("Pad", "Pad"),
-        fitted: ("CenterCropPad", ""),
+        fit: ("CenterCropPad", ""),
     }
 )

@@ -21,11 +21,11 @@ def features_last(view: NodeView) -> Window:
 
 
 def pooling(view: NodeView) -> Window:
-    return _window(view, _listed(view, "kernel_shape"), channels_last=bool(view.attribute("channels_last", 0)))
+    return _window(view, _list(view, "kernel_shape"), channels_last=bool(view.attribute("channels_last", 0)))
 
 
 def pooling_features_last(view: NodeView) -> Window:
-    return _window(view, _listed(view, "kernel_shape"), channels_last=True)
+    return _window(view, _list(view, "kernel_shape"), channels_last=True)
 
 
 def with_operand_pads(view: NodeView) -> Window:
@@ -34,11 +34,11 @@ def with_operand_pads(view: NodeView) -> Window:
 
 
 def _window(view: NodeView, kernel: Sizes | None, *, channels_last: bool = False, pads: Sizes | None = None) -> Window:
-    before, after = _laid(view, kernel, pads or _listed(view, "pads"))
+    before, after = _zeros_at_ends(view, kernel, pads or _list(view, "pads"))
     return Window(
         kernel=kernel,
-        strides=_listed(view, "strides") or _each(view, kernel, 1),
-        dilations=_listed(view, "dilations") or _each(view, kernel, 1),
+        strides=_list(view, "strides") or _each(view, kernel, 1),
+        dilations=_list(view, "dilations") or _each(view, kernel, 1),
         before=before,
         after=after,
         same=_automatic(view).startswith("SAME"),
@@ -47,7 +47,7 @@ def _window(view: NodeView, kernel: Sizes | None, *, channels_last: bool = False
     )
 
 
-def _listed(view: NodeView, name: str) -> Sizes | None:
+def _list(view: NodeView, name: str) -> Sizes | None:
     value = view.attribute(name)
     return None if value is None else tuple(value)
 
@@ -55,14 +55,14 @@ def _listed(view: NodeView, name: str) -> Sizes | None:
 def _kernel(view: NodeView, *, weight: int) -> Sizes | None:
     """The attribute, or what the weights (out, in, positions ...) say."""
     dims = view.dims(weight)
-    return _listed(view, "kernel_shape") or (None if dims is None else dims[2:])
+    return _list(view, "kernel_shape") or (None if dims is None else dims[2:])
 
 
 def _automatic(view: NodeView) -> str:
     return str(view.attribute("auto_pad", "NOTSET"))
 
 
-def _laid(view: NodeView, kernel: Sizes | None, pads: Sizes | None) -> tuple[Sizes | None, Sizes | None]:
+def _zeros_at_ends(view: NodeView, kernel: Sizes | None, pads: Sizes | None) -> tuple[Sizes | None, Sizes | None]:
     """Zeros before and after each axis; how many there are to keep the length is left open."""
     if _automatic(view).startswith("SAME"):
         return None, None

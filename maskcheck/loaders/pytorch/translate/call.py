@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskcheck.loaders.pytorch.identity import Known, Level
+from maskcheck.ir.dependence import Level
+from maskcheck.loaders.pytorch.identity import Known
 from maskcheck.loaders.pytorch.schema import is_tensor
 
 _LIBRARIES = frozenset({"aten", "quantized", "quantized_decomposed"})
@@ -51,6 +52,15 @@ class Call:
     def key(self, *names: str) -> str | None:
         """Key of the first of the named arguments that is a tensor."""
         return self.key_of(self.tensor(*names))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of all tensors that are read, in the order of the arguments."""
+        return tuple(known.key for known in self.known.values())
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        return tuple(known.level for known in self.known.values())
 
     def key_of(self, tensor: Any) -> str | None:
         known = self.known.get(id(tensor))

@@ -60,7 +60,7 @@ _BY_OPERATION: Mapping[Op, Maker] = {
 _BY_NAME: Mapping[str, Maker] = {
     **dict.fromkeys((f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)), axes.adaptive_pooling),
     "topk": axes.largest,
-    "rsub": constants.operands("other"),  # other - alpha * self
+    "rsub": constants.subtracted_from,
     "masked_fill": constants.operands("value"),  # self is what is filled
     "unfold": windows.unfolding,
     "unfold_copy": windows.unfolding,

@@ -15,6 +15,9 @@ ATTENTION = "scaled_dot_product_attention"
 UNITS = RECURRENT | {ATTENTION, "matmul", "rmatmul", "linear", "einsum", "instance_norm", "pad_packed_sequence"}
 """Names of the functions recorded whole."""
 
+_FUSED = "scaled_dot_product"
+"""How the names of operators begin that attend by what they are given, and neither project nor change it first."""
+
 _SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 _SETTINGS = ("has_biases", "num_layers", "dropout", "train", "bidirectional")
 _RECURRENT = ("input", "hx", "params", *_SETTINGS, "batch_first")
@@ -58,7 +61,7 @@ def attention_weights(name: str, given: Mapping[str, Any]) -> Array | None:
     ``None`` for operators and layouts that are not covered.
     """
     query, key = given.get("query"), given.get("key")
-    if not name.startswith(ATTENTION) or query is None or key is None or query.ndim not in (3, 4):
+    if not name.startswith(_FUSED) or query is None or key is None or query.ndim not in (3, 4):
         return None
     mask = given.get("attn_mask", given.get("attn_bias"))
     try:

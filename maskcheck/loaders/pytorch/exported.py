@@ -37,7 +37,7 @@ def load(path: Path, settings: Settings) -> TorchModel:
     """
     require_torch()
     try:
-        program, module, check = _trusted(path) if settings.trust else _checked(path)
+        program, module, check = _load_trusted(path) if settings.trust else _load_checked(path)
     except Refused as error:
         raise LoadError(f"{path}: refused: {error}.", hint=_TRUST) from error
     except Exception as error:
@@ -46,14 +46,14 @@ def load(path: Path, settings: Settings) -> TorchModel:
     return ExportedModel(path, program, module, check)
 
 
-def _trusted(path: Path) -> tuple[Any, Any, Check]:
+def _load_trusted(path: Path) -> tuple[Any, Any, Check]:
     import torch
 
     program = torch.export.load(str(path))
     return program, program.module(), lambda leaves: None
 
 
-def _checked(path: Path) -> tuple[Any, Any, Check]:
+def _load_checked(path: Path) -> tuple[Any, Any, Check]:
     """Torch writes no code from the conditions on sizes: it would quote texts and names of the file in it."""
     checked = program_of(path)
     return checked.program, checked.program.module(check_guards=False), checked.check
@@ -105,7 +105,7 @@ def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, A
     if program.example_inputs is not None:
         leaves, spec = flatten_tree(program.example_inputs)
     else:
-        leaves, spec = [_made_up(values.get(name)) for name in names], program.call_spec.in_spec
+        leaves, spec = [_make_up(values.get(name)) for name in names], program.call_spec.in_spec
     named = [name if isinstance(leaf, torch.Tensor) else None for name, leaf in zip(names, leaves, strict=True)]
     inputs = {name: leaf for name, leaf in zip(named, leaves, strict=True) if name is not None}
     return Binding(target=_call_program(module, check), inputs=inputs, fixed=leaves, names=named, spec=spec)
@@ -119,7 +119,7 @@ def _call_program(module: Any, check: Check) -> Callable[..., Any]:
     return call
 
 
-def _made_up(value: Any) -> Any:
+def _make_up(value: Any) -> Any:
     """An example of a declared shape: three rows, twelve along whatever else is variable."""
     import torch
 
@@ -154,9 +154,9 @@ def place_of(node: Any) -> Place:
     path, kind = stack[-1] if stack else ("", None)
     name = getattr(kind, "__name__", None) or (str(kind).rpartition(".")[2] if kind else None)
     line = innermost_user_line(stack_frames(node.meta.get("stack_trace") or ""))
-    return Place(module=_plain(path), module_class=name, source=line)
+    return Place(module=_strip_path(path), module_class=name, source=line)
 
 
-def _plain(path: str) -> str:
+def _strip_path(path: str) -> str:
     """``L['self'].encoder`` and ``encoder@1`` as ``encoder``."""
     return re.sub(r"^L\['self'\]\.?", "", path).partition("@")[0]

@@ -70,7 +70,7 @@ class Identities:
         known = found.views.get(geometry(tensor)) if found else None
         return known if found and known and known.version == found.version else None
 
-    def outdated(self, tensor: Any) -> tuple[tuple[str, Level], ...]:
+    def parts_of(self, tensor: Any) -> tuple[tuple[str, Level], ...]:
         """What ``tensor`` was known as, or else its memory, and what was written there since; ``()`` for new memory."""
         found = self.storage(tensor)
         if found is None or found.latest is None:

@@ -28,7 +28,7 @@ class Reads:
         known = self.ledger.identities.current(tensor)
         if known is not None:
             return known
-        parts = self.ledger.identities.outdated(tensor)
+        parts = self.ledger.identities.parts_of(tensor)
         if parts:
             return self._assemble("slice_scatter" if len(parts) > 1 else "view", tensor, parts)
         name = self.weights.get(storage_id(tensor) or 0)

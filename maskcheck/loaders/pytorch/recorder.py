@@ -82,7 +82,7 @@ class Recorder:
     ) -> Trace:
         """Call ``call`` with ``inputs`` (patched) and record it; ``flatten`` names the tensors of what it returns."""
         given = {name: self.ledger.enter_input(name, tensor) for name, tensor in inputs.items()}
-        with _recorded(self):
+        with _record_calls(self):
             result = call(given)
             with self._silence():
                 outputs = {name: self._note_output(name, tensor) for name, tensor in flatten(result).items()}
@@ -215,7 +215,7 @@ def _read(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], changed: 
 
 
 @contextmanager
-def _recorded(recorder: Recorder) -> Iterator[None]:
+def _record_calls(recorder: Recorder) -> Iterator[None]:
     """Everything that is called until the block ends is recorded. Fused layers are taken apart."""
     import torch
 

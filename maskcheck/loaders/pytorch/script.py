@@ -41,7 +41,7 @@ class ScriptModel(TorchModel):
     """A TorchScript program. Its operators are traced without the optimiser, whose rewrites change from run to run."""
 
     @cached_property
-    def _marked(self) -> Marks | None:
+    def _marks(self) -> Marks | None:
         """A second copy of the program that tells where it is, over the weights of the first.
 
         ``None`` where the program cannot be marked: that takes parts of torch that it does not promise to keep.
@@ -59,15 +59,15 @@ class ScriptModel(TorchModel):
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
         import torch
 
-        marked, given = self._marked, self._calls.binding
+        marked, given = self._marks, self._calls.binding
         if marked is not None:
             given = replace(given, target=marked.module)
 
-        def plainly(tensors: Mapping[str, Any]) -> Any:
+        def call_unoptimised(tensors: Mapping[str, Any]) -> Any:
             with torch.jit.optimized_execution(False), marked.report_to(recorder.go_to) if marked else nullcontext():
                 return given.call(tensors)
 
-        return plainly
+        return call_unoptimised
 
 
 def open_program(path: str) -> Any:

@@ -78,7 +78,7 @@ class Call:
         """
         return next((n for name in names if (n := self._number(self.given.get(name))) is not None), None)
 
-    def listed(self, tensor: Any) -> int | tuple[int, ...] | None:
+    def list_positions(self, tensor: Any) -> int | tuple[int, ...] | None:
         """Positions that a short constant ``tensor`` lists: one where it has no axis, else one per entry."""
         if tensor is None or tensor.ndim > 1 or tensor.numel() > _LISTED or not self._constant(tensor):
             return None

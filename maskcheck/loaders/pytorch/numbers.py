@@ -14,7 +14,7 @@ _KEEPS_UNIFORM = (Kind.ELEMENTWISE, Kind.LAYOUT)
 
 @dataclass(slots=True, kw_only=True)
 class Numbers:
-    """Both by their keys."""
+    """Keys of those that are ``uniform``, and of those that were ``written`` down."""
 
     uniform: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
@@ -23,11 +23,11 @@ class Numbers:
         """Note what operator ``name`` made, and return whether that holds one number everywhere."""
         if name in LITERALS:
             self.written.update(makes)
-        uniform = name in ONE_NUMBER or self._moves(operation, reads)
+        uniform = name in ONE_NUMBER or self._keeps_uniform(operation, reads)
         if uniform:
             self.uniform.update(makes)
         return uniform
 
-    def _moves(self, operation: Operation, reads: Collection[str]) -> bool:
+    def _keeps_uniform(self, operation: Operation, reads: Collection[str]) -> bool:
         keeps = operation.kind in _KEEPS_UNIFORM and operation is not Operation.TRIANGLE
         return keeps and bool(reads) and self.uniform.issuperset(reads)

@@ -1,7 +1,7 @@
 """Records one run of a PyTorch program operator by operator, with chosen results replaced.
 
 Operators are seen below the Python code, by a dispatch mode, so views, in-place operators and whatever a library calls
-are all met. A function mode above it keeps a few calls whole that torch would take apart (see ``units``).
+are all met. A function mode above it keeps a few calls whole that torch would take apart (see ``composite_ops``).
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Recorder:
     @classmethod
     def start(cls, modules: ModuleStack, weights: Mapping[int, str], ledger: Ledger) -> Recorder:
         """A new recording. ``weights`` names weights by the identity of their memory."""
-        journal = Journal(modules=modules, is_outside=lambda frame: frame.f_code is Recorder.run.__code__)
+        boundary = cls.run.__code__
+        journal = Journal(modules=modules, is_outside=lambda frame: frame.f_code is boundary)
         return cls(journal=journal, ledger=ledger, reads=Reads(journal=journal, ledger=ledger, weights=weights))
 
     def run(

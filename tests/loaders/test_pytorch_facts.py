@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -177,6 +178,16 @@ class TestSites:
         (filled,) = (site for site in trace.sites if site.operation is Op.EXPAND)
         assert filled.inputs == (next(site for site in trace.sites if site.operation is Op.SUM).outputs[0],)
         assert filled.outputs[0] not in trace.shape_only
+
+
+def test_large_constants_are_not_held() -> None:
+    learned, weight, made = Learned(), torch.ones(100, 50), torch.ones(100, 60)
+    learned.learn_weight("weight", weight)
+    learned.learn("made", made, Level.CONSTANT)
+    constants, gone = learned.constants(()), weakref.ref(made)
+    del made
+    assert gone() is None
+    assert [constants.shape(key) for key in ("weight", "made", "other")] == [(100, 50), (100, 60), None]
 
 
 def test_nothing_is_learned_of_what_holds_nothing_or_truth_values() -> None:

@@ -18,21 +18,28 @@ from maskcheck.loaders.pytorch.arrays import to_numpy
 
 @dataclass(slots=True, kw_only=True)
 class Learned:
-    """Types of all tensors by key, small constants, and of large ones the tensors themselves."""
+    """By key: types of all tensors, the numbers that some hold everywhere, small constants, shapes of large ones, and
+    weights. Nothing else is held, for large constants made in a run are to go when the program lets go of them.
+    """
 
     dtypes: dict[str, str] = field(default_factory=dict)
     fills: dict[str, float] = field(default_factory=dict)
-    _small: dict[str, Array] = field(default_factory=dict)
-    _large: dict[str, Any] = field(default_factory=dict)
+    _values: dict[str, Array] = field(default_factory=dict)
+    _shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _weights: dict[str, Any] = field(default_factory=dict)
 
     def learn(self, key: str, tensor: Any, level: Level) -> None:
         self.dtypes[key] = str(tensor.dtype).removeprefix("torch.")
         if level is not Level.CONSTANT:
             return
         if tensor.numel() <= SMALL:
-            self._small[key] = np.array(to_numpy(tensor), copy=True)
+            self._values[key] = np.array(to_numpy(tensor), copy=True)
         else:
-            self._large[key] = tensor
+            self._shapes[key] = tuple(tensor.shape)
+
+    def learn_weight(self, name: str, tensor: Any) -> None:
+        self.learn(name, tensor, Level.CONSTANT)
+        self._weights[name] = tensor
 
     def learn_fill(self, key: str, tensor: Any) -> None:
         """Learn the number that ``tensor`` holds everywhere, unless it holds truth values or nothing."""
@@ -42,13 +49,9 @@ class Learned:
     def constants(self, sites: Iterable[Site]) -> KnownConstants:
         """Everything known of constants. Large tables are looked through where ``sites`` look up rows in them."""
         tables = {site.inputs[0] for site in sites if site.kind is Kind.EMBEDDING and site.inputs}
-        rows = {key: _empty_row(self._large[key]) for key in tables if key in self._large}
-        return KnownConstants(
-            values=self._small,
-            shapes={key: tuple(tensor.shape) for key, tensor in self._large.items()},
-            fills=self.fills,
-            empty_rows={key: row for key, row in rows.items() if row is not None},
-        )
+        large = tables & self._shapes.keys() & self._weights.keys()
+        rows = {key: row for key in large if (row := _empty_row(self._weights[key])) is not None}
+        return KnownConstants(values=self._values, shapes=self._shapes, fills=self.fills, empty_rows=rows)
 
 
 def _empty_row(table: Any) -> int | None:

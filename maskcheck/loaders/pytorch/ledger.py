@@ -53,7 +53,8 @@ class Ledger:
 
     def enter_weight(self, name: str, tensor: Any) -> Known:
         self.levels.setdefault(name, Level.CONSTANT)
-        self._learn(name, tensor, Level.CONSTANT)
+        if self.learned is not None:
+            self.learned.learn_weight(name, tensor)
         self.identities.register(tensor, name, Level.CONSTANT)
         return self.identities.current(tensor) or Known(name, Level.CONSTANT, 0)
 

@@ -50,8 +50,16 @@ def _unused(scene: Scene, inputs: Iterable[str], outputs: Collection[str]) -> It
     used = {use.input for use in scene.uses}
     for name in inputs:
         if name not in used and not _handed_out(name, scene.graph, outputs):
-            seen = "only its shape is read" if name in scene.graph.readers else "no operator reads it"
-            yield StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail=f"input {name!r}: {seen}")
+            detail = f"input {name!r}: {_is_left(scene.graph.readers.get(name, ()))}"
+            yield StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail=detail)
+
+
+def _is_left(readers: Collection[Site]) -> str:
+    """How an input without a use is read, in words."""
+    if not readers:
+        return "no operator reads it"
+    sized = all(reads_size_only(site.operation) for site in readers)
+    return "only its shape is read" if sized else "nothing is computed with it"
 
 
 def _handed_out(name: str, graph: Graph, outputs: Collection[str]) -> bool:

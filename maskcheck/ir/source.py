@@ -133,8 +133,9 @@ def running_user_line(stop: Callable[[FrameType], bool] = lambda frame: False) -
 
 def _is_users(frame: FrameType) -> bool:
     """By the package as well: one that is installed in place lies in no folder of packages."""
-    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return package not in _PACKAGES and is_user_code(frame.f_code.co_filename)
+    if not is_user_code(frame.f_code.co_filename):  # asked first: what it answers is remembered
+        return False
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _PACKAGES
 
 
 @lru_cache(maxsize=65536)

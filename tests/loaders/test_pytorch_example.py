@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from maskcheck.loaders.pytorch.example import unpadded
+from maskcheck.loaders.pytorch.example import find_unpadded
 
 WORDS = torch.tensor([[5, 6, 7, 8, 9], [7, 5, 3, 0, 0], [4, 8, 6, 2, 0]])
 FIELDS = torch.tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
@@ -27,7 +27,7 @@ WHOLE = torch.tensor([[5, 6, 7, 8, 9], [7, 5, 3, 4, 2], [4, 8, 6, 2, 3]])
     ids=["behind", "in front", "another pad id", "a mask", "frames"],
 )
 def test_padding_is_seen(shows: torch.Tensor) -> None:
-    assert unpadded({"shows": shows, "whole": WHOLE, "fields": FIELDS}) == ("whole", "fields")
+    assert find_unpadded({"shows": shows, "whole": WHOLE, "fields": FIELDS}) == ("whole", "fields")
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_padding_is_seen(shows: torch.Tensor) -> None:
     ids=["words", "an id twice", "zeros among words", "one number per row", "a whole mask", "frames"],
 )
 def test_what_may_be_chance_is_no_padding(other: torch.Tensor) -> None:
-    assert unpadded({"other": other, "fields": FIELDS}) == ()
+    assert find_unpadded({"other": other, "fields": FIELDS}) == ()
 
 
 def test_what_may_be_padded_is_not_told_to_be_whole() -> None:
     repeated = torch.tensor([[5, 6, 7, 8, 8], [7, 5, 3, 4, 2], [4, 8, 6, 2, 3]])
-    assert unpadded({"words": WORDS, "repeated": repeated, "fields": FIELDS}) == ("fields",)
+    assert find_unpadded({"words": WORDS, "repeated": repeated, "fields": FIELDS}) == ("fields",)

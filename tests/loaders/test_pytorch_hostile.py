@@ -453,7 +453,7 @@ def test_ordinary_programs_give_the_bits_that_torch_gives(name: str, tmp_path: P
 
 
 def fed(model: Any) -> list[tuple[str, Tensor]]:
-    return list(model._binding.inputs.items())
+    return list(model.examples.items())
 
 
 def bits(arrays: Any) -> dict[str, tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from evaluation.corpora.broken import sound
 from maskcheck import audit
 from maskcheck.core.report import Severity
 from maskcheck.loaders.pytorch import model as loader
-from maskcheck.loaders.pytorch.precision import widened
+from maskcheck.loaders.pytorch.precision import widen
 
 
 def encoder() -> nn.Module:
@@ -28,7 +28,7 @@ def test_answers_are_those_of_a_converted_copy_and_the_weights_come_back() -> No
     wide = copy.deepcopy(module).double()
     before = [p.clone() for p in module.parameters()]
     with torch.no_grad():
-        with widened(module, torch.float64):
+        with widen(module, torch.float64):
             answer = module(x)
         assert torch.equal(answer, wide(x)) or torch.allclose(answer, wide(x), rtol=1e-12, atol=1e-12)
     assert all(p.dtype == torch.float32 and torch.equal(p, q) for p, q in zip(module.parameters(), before, strict=True))
@@ -36,7 +36,7 @@ def test_answers_are_those_of_a_converted_copy_and_the_weights_come_back() -> No
 
 def test_the_weights_come_back_when_a_layer_fails() -> None:
     module = encoder()
-    with pytest.raises((RuntimeError, AssertionError)), widened(module, torch.float64):
+    with pytest.raises((RuntimeError, AssertionError)), widen(module, torch.float64):
         module(torch.randn(2, 5, 7, dtype=torch.float64))
     assert {p.dtype for p in module.parameters()} == {torch.float32}
 

@@ -16,6 +16,7 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.trace import Trace
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Kind
+from maskcheck.ir.settings import Attention, Direction, Recurrence, Softmax
 from maskcheck.loaders.pytorch.model import TorchModel
 
 
@@ -48,7 +49,7 @@ def test_sites_know_module_class_and_line() -> None:
     trace = opened.trace({"input": array(2, 5, 4)})
     linear, softmax = site(trace, "linear"), site(trace, "softmax")
     assert (linear.module, linear.module_class, linear.kind) == ("1.project", "Linear", Kind.MATMUL)
-    assert (softmax.module, softmax.module_class, softmax.attributes["axis"]) == ("1", "Head", -1)
+    assert (softmax.module, softmax.module_class, softmax.settings) == ("1", "Head", Softmax(axis=-1))
     assert softmax.source is not None
     assert softmax.source.file == __file__
     assert softmax.source.text == "return self.project(x).softmax(-1)  # the line"
@@ -195,7 +196,7 @@ def test_fused_attention_keeps_its_weights(causal: bool) -> None:
     fused = site(trace, "scaled_dot")
     weights = trace.attention[fused.name]
     assert fused.kind is Kind.ATTENTION
-    assert fused.attributes["has_mask"] is not causal
+    assert isinstance(fused.settings, Attention) and fused.settings.has_mask is not causal
     assert weights.shape == (2, 1, 5, 5)
     assert np.allclose(weights @ array(2, 5, 4)[:, None], trace.outputs["output"], atol=1e-5)
     if not causal:
@@ -220,8 +221,9 @@ def test_recurrent_networks_are_one_site(kind: type[nn.RNNBase], packed: bool) -
     trace = opened.trace({"x": array(2, 5, 4), "lengths": np.array([3, 5])})
     found = [s for s in trace.sites if s.kind is Kind.RECURRENT]
     assert len(found) == 1
-    assert found[0].attributes["direction"] == "bidirectional"
-    assert found[0].attributes["has_sequence_lens"] is packed
+    told = found[0].settings
+    assert isinstance(told, Recurrence) and told.direction is Direction.BIDIRECTIONAL
+    assert told.knows_lengths is packed
     assert any(u.input == "lengths" and u.kind == "lengths" for u in opened.uses) is packed
     assert any(f.kind == "no-sequence-lens" for f in opened.info.static) is not packed
 

@@ -96,7 +96,7 @@ class Attended(nn.Module):
 
 
 def traced(model: TorchModel) -> Trace:
-    return model.trace({name: tensor.numpy() for name, tensor in model._binding.inputs.items()})
+    return model.trace({name: tensor.numpy() for name, tensor in model.examples.items()})
 
 
 def live(module: Any, *examples: Tensor) -> Trace:
@@ -114,7 +114,7 @@ def as_script(module: nn.Module, examples: tuple[Tensor, ...], folder: Path) -> 
     path = folder / "model.ts"
     with export.quiet():
         torch.jit.save(torch.jit.trace(module.eval(), examples), str(path))
-    return traced(script.ScriptModel(script._opened(str(path)), examples, path=str(path), format="torchscript"))
+    return traced(script.ScriptModel(script.open_program(str(path)), examples, path=str(path), format="torchscript"))
 
 
 def only(trace: Trace, *operations: Op) -> Site:
@@ -276,10 +276,10 @@ CONSTANTS = (
     case("added", lambda x: x + 2, Op.ADD, Fill(values=(2.0,))),
     case("added twice over", lambda x: torch.add(x, 2, alpha=3), Op.ADD, Fill(values=(6.0,))),
     case("a factor of what is added", lambda x: torch.add(x, x, alpha=-1e9), Op.ADD, Fill(values=(-1e9,))),
-    case("subtracted from", lambda x: 1 - x, Op.SUBTRACT, Fill(values=(1.0,))),
+    case("subtracted from", lambda x: 1 - x, Op.SUBTRACT, Fill(values=(1.0,), swapped=True)),
     case("multiplied", lambda x: x * torch.tensor(0.5), Op.MULTIPLY, Fill(values=(0.5,))),
     case("squared", lambda x: x**2, Op.POWER, Fill(values=(2.0,))),
-    case("an exponent of data", lambda x: 2**x, Op.POWER, Fill(values=(2.0,))),
+    case("an exponent of data", lambda x: 2**x, Op.POWER, Fill(values=(2.0,), swapped=True)),
     case("of two tensors", lambda x: x + x.exp(), Op.ADD, None),
     case("filled", lambda x: x.masked_fill(x > 0, float("-inf")), Op.WHERE, Fill(values=(float("-inf"),))),
     case("filled with a tensor", lambda x: x.masked_fill(x > 0, torch.tensor(-2.0)), Op.WHERE, Fill(values=(-2.0,))),

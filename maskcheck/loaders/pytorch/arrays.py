@@ -23,7 +23,7 @@ def to_numpy(tensor: Any) -> Array:
     return np.asarray(value.resolve_neg().cpu().numpy())
 
 
-def like(value: Array, tensor: Any) -> Any:
+def copy_like(value: Array, tensor: Any) -> Any:
     """A new tensor of the given values with the dtype and device of ``tensor``."""
     import torch
 

@@ -27,10 +27,10 @@ def load_checkpoint(path: Path, settings: Settings) -> TorchModel:
     except Exception as error:
         if not settings.trust:
             raise refused_pickle(path, error) from error
-        content = _unpickled(path)
+        content = _unpickle(path)
     if isinstance(content, torch.nn.Module):
         return TorchModel(content, path=str(path), format="torch-pickle", **_file(path))
-    return _filled(path, content, settings, "torch-state-dict")
+    return _fill_module(path, content, settings, "torch-state-dict")
 
 
 def load_safetensors(path: Path, settings: Settings) -> TorchModel:
@@ -44,10 +44,10 @@ def load_safetensors(path: Path, settings: Settings) -> TorchModel:
         content = load_file(path)
     except Exception as error:
         raise LoadError(f"{path}: the file is damaged: {error}.", hint="Fetch it again.") from error
-    return _filled(path, content, settings, "safetensors")
+    return _fill_module(path, content, settings, "safetensors")
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickle(path: Path) -> Any:
     import torch
 
     try:
@@ -59,8 +59,8 @@ def _unpickled(path: Path) -> Any:
         ) from error
 
 
-def _filled(path: Path, content: Any, settings: Settings, format_: str) -> TorchModel:
-    state = _state(content)
+def _fill_module(path: Path, content: Any, settings: Settings, format_: str) -> TorchModel:
+    state = _find_weights(content)
     if state is None:
         raise LoadError(
             f"{path}: holds {type(content).__name__} and no weights by name.", hint="Save the module's state_dict()."
@@ -70,12 +70,12 @@ def _filled(path: Path, content: Any, settings: Settings, format_: str) -> Torch
             f"{path}: these are {len(state)} weights without the code of their model ({next(iter(state))!r} first).",
             hint="Name the function that builds the module: --factory package.module:function.",
         )
-    module, examples = _made_by(settings.factory)
+    module, examples = _build_by_factory(settings.factory)
     fill(module, state, str(path))
     return TorchModel(module, examples, path=str(path), format=format_, **_file(path))
 
 
-def _made_by(name: str) -> tuple[Any, Any]:
+def _build_by_factory(name: str) -> tuple[Any, Any]:
     """Return the factory's module and its example inputs, ``None`` when it returns the module alone."""
     from torch import nn
 
@@ -89,7 +89,7 @@ def _made_by(name: str) -> tuple[Any, Any]:
     return module, examples
 
 
-def _state(content: Any) -> dict[str, Any] | None:
+def _find_weights(content: Any) -> dict[str, Any] | None:
     """The weights by name, looked for under the names under which trainers nest them."""
     import torch
 

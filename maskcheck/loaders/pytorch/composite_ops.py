@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from maskcheck.core.model import Array
+from maskcheck.ir.attention import weigh
+from maskcheck.loaders.pytorch.arrays import to_numpy
 from maskcheck.loaders.pytorch.operations import base_name
 
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 ATTENTION = "scaled_dot_product_attention"
 UNITS = RECURRENT | {ATTENTION, "matmul", "rmatmul", "linear", "einsum", "instance_norm", "pad_packed_sequence"}
 """Names of the functions recorded whole."""
+
+_FUSED = "scaled_dot_product"
+"""How the names of operators begin that attend by what they are given, and neither project nor change it first."""
 
 _SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
 _SETTINGS = ("has_biases", "num_layers", "dropout", "train", "bidirectional")
@@ -52,31 +55,22 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def attention_weights(given: Mapping[str, Any]) -> Array | None:
+def attention_weights(name: str, given: Mapping[str, Any]) -> Array | None:
     """Weights (batch, heads, queries, keys) of a fused attention call, worked out again from what it read.
 
-    Rows that attend to nothing are zeros. ``None`` for layouts that are not covered.
+    ``None`` for operators and layouts that are not covered.
     """
-    import torch
-
     query, key = given.get("query"), given.get("key")
-    if query is None or key is None or query.ndim != key.ndim or query.ndim not in (3, 4):
+    if not name.startswith(_FUSED) or query is None or key is None or query.ndim not in (3, 4):
         return None
-    if query.ndim == 3:
-        query, key = query.unsqueeze(1), key.unsqueeze(1)
-    if query.shape[1] != key.shape[1]:
-        if query.shape[1] % key.shape[1]:
-            return None
-        key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-    scale = given.get("scale") or query.shape[-1] ** -0.5
-    scores = query.float() @ key.float().transpose(-1, -2) * scale
-    if given.get("is_causal"):
-        seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        scores = scores.masked_fill(~seen, float("-inf"))
     mask = given.get("attn_mask", given.get("attn_bias"))
-    if mask is not None:
-        if mask.ndim == 3 and given["query"].ndim == 3:
-            mask = mask.unsqueeze(1)
-        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask.float()
-    weights = scores.softmax(-1).nan_to_num(0.0)
-    return np.array(weights.cpu().numpy(), dtype=np.float32)
+    try:
+        return weigh(
+            to_numpy(query),
+            to_numpy(key),
+            scale=given.get("scale"),
+            mask=None if mask is None else to_numpy(mask),
+            causal=bool(given.get("is_causal")),
+        )
+    except ValueError:  # shapes that only a runtime's own broadcasting brings together
+        return None

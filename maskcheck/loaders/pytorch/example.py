@@ -9,7 +9,7 @@ _RUN = 3
 """How often an id other than 0 must stand at the end of a row, and nowhere else, to be taken for padding."""
 
 
-def unpadded(inputs: Mapping[str, Any]) -> tuple[str, ...]:
+def find_unpadded(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of inputs in whose rows nothing may be padding, where that of others surely is; else none.
 
     In doubt an example shows no padding, and an input may be padded: then more is tried, not less.

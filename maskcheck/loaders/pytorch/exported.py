@@ -10,18 +10,18 @@ from typing import Any
 from maskcheck.core.errors import LoadError
 from maskcheck.core.model import TensorSpec
 from maskcheck.core.settings import Settings
-from maskcheck.ir.source import SourceLine
+from maskcheck.ir.source import innermost_user_line, stack_frames
 from maskcheck.loaders.pytorch.arrays import dtype_name
 from maskcheck.loaders.pytorch.checkpoint import digest
-from maskcheck.loaders.pytorch.frames import is_own
+from maskcheck.loaders.pytorch.journal import Place
 from maskcheck.loaders.pytorch.model import TorchModel
+from maskcheck.loaders.pytorch.private_api import flatten_tree
 from maskcheck.loaders.pytorch.pt2.program import checked as program_of
 from maskcheck.loaders.pytorch.pt2.refusal import Refused
-from maskcheck.loaders.pytorch.recorder import Place, Recorder
+from maskcheck.loaders.pytorch.recorder import Recorder
 from maskcheck.loaders.pytorch.safety import require_torch
 from maskcheck.loaders.pytorch.signature import Binding
 
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)\n\s*(?P<text>[^\n]*)')
 _ROWS, _LENGTH = 3, 12
 _TRUST = "If you trust where it came from, say --trust: it is then loaded as it is."
 
@@ -37,7 +37,7 @@ def load(path: Path, settings: Settings) -> TorchModel:
     """
     require_torch()
     try:
-        program, module, check = _trusted(path) if settings.trust else _checked(path)
+        program, module, check = _load_trusted(path) if settings.trust else _load_checked(path)
     except Refused as error:
         raise LoadError(f"{path}: refused: {error}.", hint=_TRUST) from error
     except Exception as error:
@@ -46,14 +46,14 @@ def load(path: Path, settings: Settings) -> TorchModel:
     return ExportedModel(path, program, module, check)
 
 
-def _trusted(path: Path) -> tuple[Any, Any, Check]:
+def _load_trusted(path: Path) -> tuple[Any, Any, Check]:
     import torch
 
     program = torch.export.load(str(path))
     return program, program.module(), lambda leaves: None
 
 
-def _checked(path: Path) -> tuple[Any, Any, Check]:
+def _load_checked(path: Path) -> tuple[Any, Any, Check]:
     """Torch writes no code from the conditions on sizes: it would quote texts and names of the file in it."""
     checked = program_of(path)
     return checked.program, checked.program.module(check_guards=False), checked.check
@@ -66,30 +66,26 @@ class ExportedModel(TorchModel):
         self._check = check
         nodes = [n for n in module.graph.nodes if n.op == "placeholder"]
         values = {n.name: n.meta["val"] for n in program.graph.nodes if n.op == "placeholder" and "val" in n.meta}
-        self._program_binding = _binding(module, program, [n.target for n in nodes], values, check)
-        specs = _specs(self._program_binding.inputs, values)
+        binding = _binding(module, program, [n.target for n in nodes], values, check)
         super().__init__(
             module,
-            _PREBOUND,
+            binding,
             path=str(path),
             format="pt2",
             sha256=digest(path),
             size_bytes=path.stat().st_size,
-            specs=specs,
+            specs=_specs(binding.inputs, values),
         )
-
-    def _bind(self, examples: Any) -> Binding:
-        return self._program_binding
 
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
         from torch.fx import Interpreter
 
         class Walk(Interpreter):
             def run_node(self, n: Any) -> Any:
-                recorder.place = place_of(n)
+                recorder.go_to(place_of(n))
                 return super().run_node(n)
 
-        binding = self._binding
+        binding = self._calls.binding
 
         def call(tensors: Mapping[str, Any]) -> Any:
             leaves = [
@@ -102,34 +98,28 @@ class ExportedModel(TorchModel):
         return call
 
 
-_PREBOUND = object()
-
-
 def _binding(module: Any, program: Any, names: list[str], values: Mapping[str, Any], check: Check) -> Binding:
     """Inputs named as in the graph, with the examples saved beside it or made up from the declared shapes."""
     import torch
-    from torch.utils import _pytree as pytree
 
     if program.example_inputs is not None:
-        leaves, spec = pytree.tree_flatten(program.example_inputs)
+        leaves, spec = flatten_tree(program.example_inputs)
     else:
-        leaves, spec = [_made_up(values.get(name)) for name in names], program.call_spec.in_spec
+        leaves, spec = [_make_up(values.get(name)) for name in names], program.call_spec.in_spec
     named = [name if isinstance(leaf, torch.Tensor) else None for name, leaf in zip(names, leaves, strict=True)]
     inputs = {name: leaf for name, leaf in zip(named, leaves, strict=True) if name is not None}
-    return Binding(_call_program(module, check), inputs, leaves, named, spec)
+    return Binding(target=_call_program(module, check), inputs=inputs, fixed=leaves, names=named, spec=spec)
 
 
 def _call_program(module: Any, check: Check) -> Callable[..., Any]:
-    from torch.utils import _pytree as pytree
-
     def call(*args: Any, **kwargs: Any) -> Any:
-        check(pytree.tree_leaves((args, kwargs)))
+        check(flatten_tree((args, kwargs))[0])
         return module(*args, **kwargs)
 
     return call
 
 
-def _made_up(value: Any) -> Any:
+def _make_up(value: Any) -> Any:
     """An example of a declared shape: three rows, twelve along whatever else is variable."""
     import torch
 
@@ -163,18 +153,10 @@ def place_of(node: Any) -> Place:
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     path, kind = stack[-1] if stack else ("", None)
     name = getattr(kind, "__name__", None) or (str(kind).rpartition(".")[2] if kind else None)
-    return Place(_plain(path), name, _source(node.meta.get("stack_trace") or ""))
+    line = innermost_user_line(stack_frames(node.meta.get("stack_trace") or ""))
+    return Place(module=_strip_path(path), module_class=name, source=line)
 
 
-def _plain(path: str) -> str:
+def _strip_path(path: str) -> str:
     """``L['self'].encoder`` and ``encoder@1`` as ``encoder``."""
     return re.sub(r"^L\['self'\]\.?", "", path).partition("@")[0]
-
-
-def _source(stack: str) -> SourceLine | None:
-    """The innermost frame of the user's own code."""
-    frames = [m for m in _FRAME.finditer(stack) if is_own(m["file"])]
-    if not frames:
-        return None
-    last = frames[-1]
-    return SourceLine(last["file"], int(last["line"]), last["function"], last["text"].strip() or None)

@@ -28,7 +28,7 @@ def gradients(
             if tensor.is_floating_point():
                 leaves[name] = tensor.detach().clone().requires_grad_()
                 given[name] = leaves[name].clone()  # modules may write into what they are given
-        with _watching({name: tensors[name] for name in tokens}, leaves):
+        with _watch_lookups({name: tensors[name] for name in tokens}, leaves):
             outputs = call(given)
         used = {name: outputs[name] for name in weights if name in outputs and outputs[name].requires_grad}
         if not used or not leaves:
@@ -51,7 +51,7 @@ def _per_position(gradient: Array, given: Any) -> Array:
     return np.asarray(size.reshape((*shape, -1)).max(axis=-1))
 
 
-def _watching(tokens: Mapping[str, Any], leaves: dict[str, Any]) -> Any:
+def _watch_lookups(tokens: Mapping[str, Any], leaves: dict[str, Any]) -> Any:
     """Catches the look-up of each token input, whichever module or function does it, and keeps its result."""
     import torch
     from torch.overrides import TorchFunctionMode
@@ -62,7 +62,7 @@ def _watching(tokens: Mapping[str, Any], leaves: dict[str, Any]) -> Any:
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = func(*args, **(kwargs or {}))
             named = {**dict(zip(("first", "second"), args, strict=False)), **(kwargs or {})}
-            name = _looked_up(named.values(), tokens) if func in lookups else None
+            name = _find_token_input(named.values(), tokens) if func in lookups else None
             if name is None or name in leaves or not result.is_floating_point():
                 return result
             leaves[name] = result.detach().clone().requires_grad_()
@@ -71,7 +71,7 @@ def _watching(tokens: Mapping[str, Any], leaves: dict[str, Any]) -> Any:
     return Watching()
 
 
-def _looked_up(arguments: Any, tokens: Mapping[str, Any]) -> str | None:
+def _find_token_input(arguments: Any, tokens: Mapping[str, Any]) -> str | None:
     """The token input among the arguments, by its values: libraries reshape and copy ids before they look them up."""
     import torch
 

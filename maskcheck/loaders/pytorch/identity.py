@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
-
-class Level(IntEnum):
-    """What a tensor depends on, weakest first."""
-
-    CONSTANT = 0
-    SHAPE = 1
-    DATA = 2
+from maskcheck.ir.dependence import Level
+from maskcheck.loaders.pytorch.private_api import guard_storage, storage_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +39,6 @@ def geometry(tensor: Any) -> Geometry:
     return (tensor.storage_offset(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
 
 
-def storage_id(tensor: Any) -> int | None:
-    """Identity of a tensor's memory; ``None`` for tensors that have none of the usual kind (sparse, nested)."""
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (RuntimeError, NotImplementedError):
-        return None
-
-
 @dataclass(slots=True)
 class Identities:
     """All tensors met in one recording.
@@ -68,14 +54,12 @@ class Identities:
 
     def register(self, tensor: Any, key: str, level: Level) -> None:
         """From now on ``tensor`` goes by ``key``."""
-        from torch.multiprocessing.reductions import StorageWeakRef
-
         own = storage_id(tensor)
         if own is None:
             return
         found = self.storages.get(own)
         if found is None:
-            found = self.storages[own] = Storage(StorageWeakRef(tensor.untyped_storage()))
+            found = self.storages[own] = Storage(guard_storage(tensor))
         known = Known(key, level, found.version)
         found.views[geometry(tensor)] = known
         found.latest = known
@@ -86,7 +70,15 @@ class Identities:
         known = found.views.get(geometry(tensor)) if found else None
         return known if found and known and known.version == found.version else None
 
-    def written(self, tensor: Any, key: str, level: Level) -> None:
+    def parts_of(self, tensor: Any) -> tuple[tuple[str, Level], ...]:
+        """What ``tensor`` was known as, or else its memory, and what was written there since; ``()`` for new memory."""
+        found = self.storage(tensor)
+        if found is None or found.latest is None:
+            return ()
+        base = found.views.get(geometry(tensor), found.latest)
+        return ((base.key, base.level), *found.writes[base.version :])
+
+    def note_write(self, tensor: Any, key: str, level: Level) -> None:
         """``tensor`` was changed in place and now goes by ``key``; every other view of its memory is out of date."""
         found = self.storage(tensor)
         if found is None:

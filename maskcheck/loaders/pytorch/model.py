@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from maskcheck.core.errors import LoadError, RunError, TraceError
+from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, Feeds, ModelInfo, TensorSpec
 from maskcheck.core.trace import Trace
 from maskcheck.core.training import Step, Targets
 from maskcheck.ir.input_use import InputUse
-from maskcheck.ir.static_fact import StaticFact
-from maskcheck.loaders.pytorch import guess
-from maskcheck.loaders.pytorch.arrays import dtype_name, to_numpy
-from maskcheck.loaders.pytorch.example import unpadded
+from maskcheck.loaders.pytorch.calls import Around, Calls, guess_calls, try_examples
+from maskcheck.loaders.pytorch.evaluation_mode import EvaluationMode
+from maskcheck.loaders.pytorch.example import find_unpadded
+from maskcheck.loaders.pytorch.example_run import ExampleRun
 from maskcheck.loaders.pytorch.gradients import gradients
-from maskcheck.loaders.pytorch.identity import storage_id
-from maskcheck.loaders.pytorch.ieee_float32 import whole_float32
+from maskcheck.loaders.pytorch.learned import Learned
+from maskcheck.loaders.pytorch.ledger import Ledger
+from maskcheck.loaders.pytorch.memory import Memory
 from maskcheck.loaders.pytorch.modules import ModuleStack
+from maskcheck.loaders.pytorch.origin import Origin, title
 from maskcheck.loaders.pytorch.outputs import flatten
-from maskcheck.loaders.pytorch.precision import widened
-from maskcheck.loaders.pytorch.recorder import Memory, Recorder
+from maskcheck.loaders.pytorch.precision import widen
+from maskcheck.loaders.pytorch.recorder import Recorder
 from maskcheck.loaders.pytorch.shapes import describe
 from maskcheck.loaders.pytorch.signature import Binding, bind
 from maskcheck.loaders.pytorch.training import step as training_step
 from maskcheck.loaders.pytorch.training import targets as training_targets
-from maskcheck.loaders.pytorch.uses import input_uses, rows_of_time_first, static_facts
-from maskcheck.loaders.pytorch.widths import checked_widths
+from maskcheck.loaders.pytorch.values import Values
+from maskcheck.loaders.pytorch.weights import name_weights, precision_of, size_in_bytes
 
-_LONGEST = 300
 _LARGE = 256 * 2**20
 """Bytes of weights from which on no second copy of them is made."""
 
@@ -43,9 +41,10 @@ _LARGE = 256 * 2**20
 class TorchModel:
     """Implements ``maskcheck.core.model.Model``. Runs under ``eval()`` and ``no_grad``; ``close`` restores the modes.
 
-    ``examples`` is a mapping of keyword arguments, a tuple of arguments or one tensor; without it inputs are guessed
-    from the signature. ``traced`` is called instead of ``target`` when tracing (the same weights with attention taken
-    apart, for instance), and ``extra`` keyword arguments go with every call.
+    ``examples`` is a mapping of keyword arguments, a tuple of arguments, one tensor, or a ``Binding`` that knows how
+    the target is called; without it inputs are guessed from the signature. ``traced`` is called instead of ``target``
+    when tracing (the same weights with attention taken apart, for instance), and ``extra`` keyword arguments go with
+    every call, which is made inside of ``around``. ``specs`` describe the inputs where that is known.
 
     Raises:
         LoadError: no inputs could be found with which the target runs.
@@ -65,72 +64,55 @@ class TorchModel:
         size_bytes: int = 0,
         untraceable: str | None = None,
         specs: tuple[TensorSpec, ...] | None = None,
+        around: Around = nullcontext,
     ) -> None:
         self.target = target
         self.traced = target if traced is None else traced
         self._extra = dict(extra or {})
-        self._modes = _to_eval(target) | (_to_eval(traced) if traced is not None else {})
-        self._facts = (path or _title(target), format, sha256, dict(hints or {}), size_bytes)
+        self._modes = EvaluationMode.switch(self.target, self.traced)
         self._untraceable = untraceable
         self._memory = Memory()
-        self._binding = self._bind(examples) if examples is not None else self._guess()
-        self._kept = specs
-        given = examples is not None and format == "torch-module"  # beside a file nobody gave an example
-        if given and (bare := unpadded(self._binding.inputs)):
-            self._facts[3]["unpadded"] = bare
-        self._example_outputs = self._first_run()
+        self._calls, self._first_outputs = try_examples(self._find_calls(examples, around))
+        self._specs = specs
+        bare = find_unpadded(self.examples) if examples is not None and format == "torch-module" else ()
+        shown = {"unpadded": bare} if bare else {}  # beside a file nobody gave an example
+        self._origin = Origin(
+            path=path or title(target),
+            format=format,
+            sha256=sha256,
+            hints={**(hints or {}), **shown},
+            size_bytes=size_bytes,
+        )
 
-    # ------------------------------------------------------------------ what the model is
+    @property
+    def examples(self) -> Mapping[str, Any]:
+        """Example inputs by name, as tensors."""
+        return self._calls.binding.inputs
 
     @cached_property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        if self._kept is not None:
-            return self._kept
-        rows = rows_of_time_first(self._example_trace) if self._example_trace is not None else None
-        return describe(self._binding.inputs, self._accepts, rows)
+        if self._specs is not None:
+            return self._specs
+        rows = self._example_run.time_first_rows if self._example_run is not None else None
+        return describe(self.examples, self._calls.accepts, rows)
 
     @cached_property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        return tuple(TensorSpec(name, value.dtype.name, None) for name, value in self._example_outputs.items())
+        return tuple(TensorSpec(name, value.dtype.name, None) for name, value in self._first_outputs.items())
 
     @cached_property
     def uses(self) -> tuple[InputUse, ...]:
-        return input_uses(self._example_trace, self.inputs) if self._example_trace is not None else ()
+        return self._example_run.uses(self.inputs) if self._example_run is not None else ()
 
     @cached_property
     def info(self) -> ModelInfo:
-        import torch
-
-        path, format_, digest, hints, size = self._facts
-        static: tuple[StaticFact, ...] = ()
-        if self._example_trace is not None:
-            static = static_facts(self._example_trace, self.inputs, self.uses, list(self._example_outputs))
-        return ModelInfo(
-            path=path,
-            format=format_,
-            sha256=digest,
-            framework="pytorch",
-            versions={"python": platform.python_version(), "torch": torch.__version__},
-            device=self._device,
-            precision=self._precision,
-            hints=hints,
-            static=static,
-            size_bytes=size,
-        )
-
-    @cached_property
-    def _example_trace(self) -> Trace | None:
-        """One recorded run of the examples, without values."""
-        try:
-            return self._record(dict(self._binding.inputs), {}, ())
-        except (RunError, TraceError):
-            return None
-
-    # ------------------------------------------------------------------ running
+        example = self._example_run
+        static = example.facts(self.inputs, self.uses, self._first_outputs) if example is not None else ()
+        return self._origin.info(device=self._calls.device, precision=precision_of(self.target), static=static)
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Call the target as it is and return its outputs by name. Raises ``RunError``."""
-        return self._run(self._tensors(feeds))
+        return self._calls.run(self._calls.tensors(feeds))
 
     def trace(
         self,
@@ -139,26 +121,26 @@ class TorchModel:
         record: Collection[str] | None = None,
     ) -> Trace:
         """Record a run; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
-        return self._record(self._tensors(feeds), dict(patches or {}), record)
+        return self._record(self._calls.tensors(feeds), Values(patches=patches or {}, record=record))
 
     def targets(self, feeds: Feeds, loss: Any, seed: int) -> Targets:
         """Draw labels; see ``Trainable.targets``. Raises ``RunError``."""
-        with _running():
-            return training_targets(self.target, self._binding.call, self._tensors(feeds), loss, seed)
+        with self._calls.prepare():
+            return training_targets(self.target, self._calls.binding.call, self._calls.tensors(feeds), loss, seed)
 
     def step(self, feeds: Feeds, targets: Mapping[str, Array], loss: Any, *, training: bool) -> Step:
         """One training step; see ``Trainable.step``. Raises ``RunError``."""
-        with _running():
-            return training_step(
-                self.target, self._binding.call, self._tensors(feeds), targets, loss, training=training
-            )
+        call = self._calls.binding.call
+        with self._calls.prepare():
+            return training_step(self.target, call, self._calls.tensors(feeds), targets, loss, training=training)
 
     def gradients(self, feeds: Feeds, tokens: tuple[str, ...], weights: Mapping[str, Array]) -> dict[str, Array]:
         """Derivatives by position; see ``Differentiable.gradients``. Raises ``RunError``."""
         if type(self) is not TorchModel:
             raise RunError("only live modules are differentiated")
-        with _running():
-            return gradients(lambda given: flatten(self._binding.call(given)), self._tensors(feeds), tokens, weights)
+        call = self._calls.binding.call
+        with self._calls.prepare():
+            return gradients(lambda given: flatten(call(given)), self._calls.tensors(feeds), tokens, weights)
 
     def relaxed(self, axes: Mapping[str, Collection[int]]) -> None:
         """PyTorch code that takes one length only has it written into its code or weights."""
@@ -170,197 +152,56 @@ class TorchModel:
 
         if type(self) is not TorchModel or not isinstance(self.target, torch.nn.Module):
             return None
-        wide = getattr(torch, precision)
-        large = sum(p.numel() * p.element_size() for p in self.target.parameters()) > _LARGE
-        examples = {n: t.to(wide) if t.is_floating_point() else t for n, t in self._binding.inputs.items()}
         try:
-            if large:
-                return _Widened(self.target, examples, wide, self._extra, self._facts[0], self.inputs)
-            copy = deepcopy(self.target).to(wide)
-            return TorchModel(copy, examples, extra=self._extra, path=self._facts[0], specs=self.inputs)
+            return self._recast(getattr(torch, precision))
         except Exception:  # modules that cannot be copied, or that make tensors of a fixed type
             return None
 
     def close(self) -> None:
         """Put every module back into the mode it was in."""
-        for module, training in self._modes.items():
-            module.training = training
+        self._modes.restore()
 
-    def _run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
-        import torch
+    def _recast(self, wide: Any) -> TorchModel:
+        examples = {name: t.to(wide) if t.is_floating_point() else t for name, t in self.examples.items()}
+        told: dict[str, Any] = {"extra": self._extra, "path": self._origin.path, "specs": self.inputs}
+        if size_in_bytes(self.target) > _LARGE:
+            return _Widened(self.target, examples, around=lambda: widen(self.target, wide), **told)
+        return TorchModel(deepcopy(self.target).to(wide), examples, **told)
 
-        with _running(), torch.no_grad():
-            result = flatten(self._binding.call(tensors))
-            return {name: np.array(to_numpy(t), copy=True) for name, t in result.items()}
+    def _find_calls(self, examples: Any, around: Around) -> Calls:
+        if examples is None:
+            return guess_calls(self.target, self._extra, around)
+        binding = examples if isinstance(examples, Binding) else bind(self.target, examples, self._extra)
+        return Calls(target=self.target, binding=binding, around=around)
 
-    def _record(
-        self, tensors: Mapping[str, Any], patches: Mapping[str, Array], record: Collection[str] | None
-    ) -> Trace:
+    @cached_property
+    def _example_run(self) -> ExampleRun | None:
+        """One recorded run of the examples, without values; ``None`` where it fails."""
+        learned = Learned()
+        try:
+            return ExampleRun.of(self._record(dict(self.examples), Values(record=()), learned).sites, learned)
+        except (RunError, TraceError):
+            return None
+
+    def _record(self, tensors: Mapping[str, Any], values: Values, learned: Learned | None = None) -> Trace:
         if self._untraceable is not None:
             raise TraceError(self._untraceable)
-        recorder = Recorder(ModuleStack.of(self.traced), self._constants, self._memory, patches, record)
-        with _running():
+        ledger = Ledger(memory=self._memory, values=values, learned=learned)
+        recorder = Recorder.start(ModuleStack.of(self.traced), self._weights, ledger)
+        with self._calls.prepare():
             return recorder.run(tensors, self._caller(recorder), flatten)
 
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
         """What is called when tracing; subclasses walk a graph and tell the recorder where they are."""
-        binding = self._binding
-        if self.traced is self.target:
-            return binding.call
-        other = Binding(self.traced, binding.inputs, binding.fixed, binding.names, binding.spec, binding.extra)
-        return other.call
-
-    # ------------------------------------------------------------------ helpers
-
-    def _bind(self, examples: Any) -> Binding:
-        return bind(self.target, examples, self._extra)
-
-    def _guess(self) -> Binding:
-        """Inputs under which the target runs, from its signature."""
-        first: RunError | None = None
-        for candidate in guess.candidates(self.target):
-            if not candidate:
-                continue
-            self._binding = self._bind(candidate)
-            try:
-                self._run(self._binding.inputs)
-            except RunError as error:
-                first = first or error
-                continue
-            return self._binding
-        why = first.message if first else "it declares no inputs"
-        raise LoadError(
-            f"No inputs could be found with which {_title(self.target)} runs: {why}",
-            hint="Give example inputs, as a dict or a tuple of tensors.",
-        )
-
-    def _first_run(self) -> dict[str, Array]:
-        try:
-            found = self._run(dict(self._binding.inputs))
-        except RunError as error:
-            if (moved := self._beside_weights()) is not None:
-                self._binding = moved
-                return self._first_run()
-            raise LoadError(
-                f"{_title(self.target)} does not run with its example inputs: {error.message}",
-                hint="Give inputs that it takes.",
-            ) from error
-        if not found:
-            raise LoadError(f"{_title(self.target)} returns no tensor.", hint="Audit a function that returns one.")
-        return found
-
-    def _beside_weights(self) -> Binding | None:
-        """The example inputs where the weights are; ``None`` if they are there, or the weights in several places."""
-        places = {p.device for p in getattr(self.target, "parameters", tuple)()}
-        inputs = self._binding.inputs
-        if len(places) != 1 or {t.device for t in inputs.values()} <= places:
-            return None
-        device = places.pop()
-        return replace(self._binding, inputs={name: t.to(device) for name, t in inputs.items()})
-
-    def _accepts(self, tensors: Mapping[str, Any]) -> bool:
-        try:
-            with checked_widths():
-                self._run(tensors)
-        except RunError:
-            return False
-        return True
-
-    def _tensors(self, feeds: Feeds) -> dict[str, Any]:
-        """Feeds as tensors of the examples' types and device. Raises ``RunError`` for missing and unknown inputs."""
-        import torch
-
-        known = self._binding.inputs
-        if set(feeds) != set(known):
-            odd = sorted(set(feeds) ^ set(known))
-            raise RunError(f"The model was given the wrong inputs: {', '.join(odd)} missing or unknown.")
-        return {
-            name: torch.from_numpy(np.array(feeds[name], copy=True)).to(device=t.device, dtype=t.dtype)
-            for name, t in known.items()
-        }
+        binding = self._calls.binding
+        return binding.call if self.traced is self.target else replace(binding, target=self.traced).call
 
     @cached_property
-    def _constants(self) -> dict[int, str]:
-        """Parameters and buffers by the identity of their memory."""
-        found: dict[int, str] = {}
-        for target in (self.traced, self.target):
-            for group in ("named_parameters", "named_buffers"):
-                for name, tensor in getattr(target, group, tuple)():
-                    own = storage_id(tensor)
-                    if own is not None:
-                        found.setdefault(own, name)
-        return found
-
-    @property
-    def _device(self) -> str:
-        return next((str(t.device.type) for t in self._binding.inputs.values()), "cpu")
-
-    @property
-    def _precision(self) -> str:
-        import torch
-
-        for parameter in getattr(self.target, "parameters", tuple)():
-            if parameter.is_floating_point():
-                return "bfloat16" if parameter.dtype == torch.bfloat16 else dtype_name(parameter)
-        return "float32"
+    def _weights(self) -> dict[int, str]:
+        return name_weights(self.traced, self.target)
 
 
 class _Widened(TorchModel):
-    """A large module that runs in a wider precision over the weights it has."""
-
-    def __init__(
-        self,
-        target: Any,
-        examples: Mapping[str, Any],
-        wide: Any,
-        extra: Mapping[str, Any],
-        path: str,
-        specs: tuple[TensorSpec, ...],
-    ) -> None:
-        self._wide = wide
-        super().__init__(target, examples, extra=extra, path=path, specs=specs)
-
-    def _run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
-        with widened(self.target, self._wide):
-            return super()._run(tensors)
-
-    def _record(
-        self, tensors: Mapping[str, Any], patches: Mapping[str, Array], record: Collection[str] | None
-    ) -> Trace:
-        with widened(self.target, self._wide):
-            return super()._record(tensors, patches, record)
-
-
-def _title(target: Any) -> str:
-    return getattr(target, "__name__", None) or type(target).__name__
-
-
-def _to_eval(target: Any) -> dict[Any, bool]:
-    """Switch to evaluation and return the modes there were."""
-    if not hasattr(target, "eval") or not hasattr(target, "modules"):
-        return {}
-    modes = {module: module.training for module in target.modules()}
-    try:
-        target.eval()
-    except NotImplementedError:  # exported programs have the mode they were exported in
-        return {}
-    return modes
-
-
-@contextmanager
-def _running() -> Iterator[None]:
-    """How every run of a model is made."""
-    with _run_errors(), whole_float32():
-        yield
-
-
-@contextmanager
-def _run_errors() -> Iterator[None]:
-    """Turn whatever a model raises into a ``RunError`` with its reason."""
-    try:
-        yield
-    except (MemoryError, RunError, TraceError):
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise RunError(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...") from error
+    """A large module that runs in a wider precision over the weights it has. It is not differentiated: its weights are
+    wide only while a layer runs.
+    """

@@ -37,7 +37,7 @@ class ModuleStack:
         return self.stack[-1] if self.stack else ModuleCall("", "", self.root)
 
     @contextmanager
-    def hooked(self) -> Iterator[None]:
+    def follow(self) -> Iterator[None]:
         """Follow every module call until the block ends."""
         from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 

@@ -164,20 +164,13 @@ _BY_OPERATION: dict[Op, str] = {
     Op.SHAPE: "sym_size numel",
     Op.RANGE: "arange linspace logspace",
     Op.CONSTANT: """
-        zeros ones full empty eye zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty
-        new_empty_strided empty_strided scalar_tensor triu_indices tril_indices hann_window hamming_window""",
+        zeros ones full empty eye empty_strided scalar_tensor triu_indices tril_indices hann_window hamming_window""",
+    Op.CONSTANT_LIKE: """
+        zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_empty_strided fill zero""",
     Op.OTHER: "complex polar local_scalar_dense untracked",
 }
 
 _OPERATIONS = {operator: operation for operation, names in _BY_OPERATION.items() for operator in names.split()}
-
-SIZED_LIKE = frozenset(
-    {
-        *("zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"),
-        *("new_empty_strided", "fill", "zero"),
-    }
-)
-"""Operators that read no values of the tensor they are sized like, only its size."""
 
 ONE_NUMBER = frozenset(
     {

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from maskcheck.loaders.pytorch.weights import size_in_bytes
+
 _PART = 1 / 32
 """Modules of no more than this share of all weights are converted with everything in them."""
 
 
 @contextmanager
-def widened(module: Any, dtype: Any) -> Iterator[None]:
+def widen(module: Any, dtype: Any) -> Iterator[None]:
     """Let ``module`` compute in ``dtype``: layers convert their weights when called and take them back when done.
 
     Weights that are read without their layer being called (tied ones, through ``functional``) stay as they are, and
@@ -23,7 +25,7 @@ def widened(module: Any, dtype: Any) -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)  # it reads the weights of layers that it does not call
     try:
         with ExitStack() as undo:
-            for part, whole in _parts(module, _size(module) * _PART):
+            for part, whole in _parts(module, size_in_bytes(module) * _PART):
                 held: list[tuple[Any, Any]] = []
                 undo.callback(_restore, held)
                 before = part.register_forward_pre_hook(_before(part, whole, dtype, held))
@@ -39,15 +41,13 @@ def _parts(module: Any, limit: float) -> Iterator[tuple[Any, bool]]:
     """Modules to convert, and whether with all they contain."""
     from torch import nn
 
-    whole = isinstance(module, nn.MultiheadAttention) or _size(module) <= limit  # the former never calls its own parts
+    whole = (
+        isinstance(module, nn.MultiheadAttention) or size_in_bytes(module) <= limit
+    )  # the former never calls its own parts
     yield module, whole
     if not whole:
         for child in module.children():
             yield from _parts(child, limit)
-
-
-def _size(module: Any) -> int:
-    return sum(p.numel() * p.element_size() for p in module.parameters())
 
 
 def _before(part: Any, whole: bool, dtype: Any, held: list[tuple[Any, Any]]) -> Any:

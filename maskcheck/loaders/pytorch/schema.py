@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from maskcheck.loaders.pytorch.private_api import operator_schema
+
 _OPERATORS = 4096
 """Operators whose schemas are kept read, which is more than a model calls."""
 
@@ -23,7 +25,7 @@ class Schema:
 @lru_cache(_OPERATORS)
 def schema_of(func: Any) -> Schema:
     """The schema of an operator; an empty one where it has none."""
-    declared = getattr(func, "_schema", None)
+    declared = operator_schema(func)
     found = tuple(declared.arguments) if declared is not None else ()
     return Schema(
         names=tuple(a.name for a in found),
@@ -38,7 +40,7 @@ def arguments(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict
     return {**schema.defaults, **dict(zip(schema.names, args, strict=False)), **kwargs}
 
 
-def mutated(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+def changed_tensors(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """Tensors that the call changes in place, as its schema says."""
     written = schema_of(func).written
     return [t for i, name in written for t in tensors(args[i] if i < len(args) else kwargs.get(name))]

@@ -13,7 +13,8 @@ from maskcheck.core.errors import LoadError
 from maskcheck.core.settings import Settings
 from maskcheck.loaders.pytorch.checkpoint import digest
 from maskcheck.loaders.pytorch.model import TorchModel
-from maskcheck.loaders.pytorch.recorder import Place, Recorder
+from maskcheck.loaders.pytorch.private_api import own_tensors
+from maskcheck.loaders.pytorch.recorder import Recorder
 from maskcheck.loaders.pytorch.safety import require_torch
 from maskcheck.loaders.pytorch.script_probes import Marks
 
@@ -27,7 +28,7 @@ def load(path: Path, settings: Settings) -> TorchModel:
             hint="Export the model with torch.export or to ONNX. If you trust where it came from, say --trust.",
         )
     try:
-        module = _opened(str(path))
+        module = open_program(str(path))
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise LoadError(f"{path}: torch cannot load the program: {reason}", hint="Save it again.") from error
@@ -40,16 +41,16 @@ class ScriptModel(TorchModel):
     """A TorchScript program. Its operators are traced without the optimiser, whose rewrites change from run to run."""
 
     @cached_property
-    def _marked(self) -> Marks | None:
+    def _marks(self) -> Marks | None:
         """A second copy of the program that tells where it is, over the weights of the first.
 
         ``None`` where the program cannot be marked: that takes parts of torch that it does not promise to keep.
         """
         try:
-            copy = _opened(self._facts[0])
+            copy = open_program(self._origin.path)
             own = dict(self.target.named_modules())
             for path, part in copy.named_modules():
-                for name in (*part._parameters.keys(), *part._buffers.keys()):  # wrappers that cannot be iterated
+                for name in own_tensors(part):
                     setattr(part, name, getattr(own[path], name))
             return Marks.of(copy)
         except Exception:
@@ -58,21 +59,19 @@ class ScriptModel(TorchModel):
     def _caller(self, recorder: Recorder) -> Callable[[Mapping[str, Any]], Any]:
         import torch
 
-        marked, given = self._marked, self._binding
+        marked, given = self._marks, self._calls.binding
         if marked is not None:
             given = replace(given, target=marked.module)
 
-        def note(place: Place) -> None:
-            recorder.place = place
-
-        def plainly(tensors: Mapping[str, Any]) -> Any:
-            with torch.jit.optimized_execution(False), marked.reporting(note) if marked else nullcontext():
+        def call_unoptimised(tensors: Mapping[str, Any]) -> Any:
+            with torch.jit.optimized_execution(False), marked.report_to(recorder.go_to) if marked else nullcontext():
                 return given.call(tensors)
 
-        return plainly
+        return call_unoptimised
 
 
-def _opened(path: str) -> Any:
+def open_program(path: str) -> Any:
+    """The compiled program in a file, which may run whatever it holds."""
     import warnings
 
     import torch

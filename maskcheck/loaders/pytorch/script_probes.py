@@ -6,22 +6,15 @@ program gets one more before each of its own, which carries a number, and two ar
 
 from __future__ import annotations
 
-import linecache
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from maskcheck.ir.source import SourceLine
-from maskcheck.loaders.pytorch.frames import is_own
-from maskcheck.loaders.pytorch.recorder import Place
-
-_TRACED = re.compile(r"^(?P<file>\S.*)\((?P<line>\d+)\): (?P<function>\S+)$", re.MULTILINE)
-_SCRIPTED = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_LOADED = "Serialized "
-"""What follows are places in the code that was saved, which nobody wrote."""
+from maskcheck.ir.source import SourceLine, innermost_user_line, script_frames, with_text
+from maskcheck.loaders.pytorch.journal import Place
+from maskcheck.loaders.pytorch.private_api import script_methods
 
 
 @dataclass(slots=True)
@@ -42,16 +35,14 @@ class Marks:
         done: set[tuple[str, str]] = set()
         for path, part in module.named_modules():
             found.kinds[path] = str(part.original_name)
-            kind = str(part._c._type().qualified_name())
-            for name in part._c._method_names():
+            for kind, name, graph in script_methods(part):
                 if (kind, name) not in done:  # instances of one type share their code
                     done.add((kind, name))
-                    graph = part._c._get_method(name).graph
                     found._mark(graph, graph)
         return found
 
     @contextmanager
-    def reporting(self, report: Callable[[Place], None]) -> Iterator[None]:
+    def report_to(self, report: Callable[[Place], None]) -> Iterator[None]:
         """Tell ``report`` of every place a run of the program comes to until the block ends."""
         self.stack.clear()
         self.report = report
@@ -65,7 +56,7 @@ class Marks:
     def at(self, line: int) -> None:
         path = ".".join(self.stack)
         if self.report is not None:
-            self.report(Place(path, self.kinds.get(path), self.lines[line]))
+            self.report(Place(module=path, module_class=self.kinds.get(path), source=self.lines[line]))
 
     def _mark(self, graph: Any, block: Any) -> None:
         for node in list(block.nodes()):
@@ -133,10 +124,5 @@ def _submodule(call: Any) -> str:
 
 def _line(text: str) -> SourceLine | None:
     """The innermost line of the user's code that was traced, or the line that was compiled."""
-    original = text.partition(_LOADED)[0]
-    for frame in (*_TRACED.finditer(original), *_SCRIPTED.finditer(original)):
-        if is_own(frame["file"]):
-            line = int(frame["line"])
-            read = linecache.getline(frame["file"], line).strip() or None
-            return SourceLine(frame["file"], line, frame.groupdict().get("function"), read)
-    return None
+    found = innermost_user_line(script_frames(text))
+    return None if found is None else with_text(found)

@@ -131,10 +131,10 @@ def _varies(inputs: Mapping[str, Any], axes: Axes, accepts: Accepts) -> bool:
     size = next(inputs[n].shape[a] for n, a in axes)
     # A size of one says nothing: it is stretched to any other.
     tried = dict.fromkeys(s for s in (size + 1, size - 1, 2 * size, size // 2) if s > 1 and s != size)
-    return any(accepts(resized(inputs, axes, s)) for s in tried)
+    return any(accepts(resize(inputs, axes, s)) for s in tried)
 
 
-def resized(inputs: Mapping[str, Any], axes: Axes, size: int) -> dict[str, Any]:
+def resize(inputs: Mapping[str, Any], axes: Axes, size: int) -> dict[str, Any]:
     """The inputs with the given axes brought to ``size``, by repeating or dropping their ends.
 
     Lengths follow an axis that they can be lengths of: one that is at least as long as all of them.

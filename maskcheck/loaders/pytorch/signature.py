@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.errors import UsageError
+from maskcheck.loaders.pytorch.private_api import build_tree, flatten_tree, tree_paths
+from maskcheck.loaders.pytorch.schema import is_tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """Example inputs by name, and how to call the target with tensors in their place.
 
@@ -27,10 +29,8 @@ class Binding:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def call(self, tensors: Mapping[str, Any], **more: Any) -> Any:
-        from torch.utils import _pytree as pytree
-
         leaves = [value if name is None else tensors[name] for name, value in zip(self.names, self.fixed, strict=True)]
-        args, kwargs = pytree.tree_unflatten(leaves, self.spec)
+        args, kwargs = build_tree(leaves, self.spec)
         return self.target(*args, **kwargs, **{**self.extra, **more})
 
 
@@ -42,28 +42,23 @@ def bind(target: Callable[..., Any], examples: Any, extra: Mapping[str, Any] | N
     Raises:
         UsageError: the examples hold no tensor or do not fit the signature.
     """
-    import torch
-    from torch.utils import _pytree as pytree
-
     args, kwargs = _arguments(examples)
     labels = _labels(target, len(args))
-    leaves, spec = pytree.tree_flatten((args, kwargs))
-    paths = [path for path, _ in pytree.tree_flatten_with_path((args, kwargs))[0]]
-    names: list[str | None] = []
-    inputs: dict[str, Any] = {}
-    fixed: list[Any] = []
-    for path, leaf in zip(paths, leaves, strict=True):
-        value = torch.from_numpy(leaf.copy()) if isinstance(leaf, np.ndarray) else leaf
-        fixed.append(value)
-        if not isinstance(value, torch.Tensor):
-            names.append(None)
-            continue
-        name = _name(path, labels)
-        names.append(name)
-        inputs[name] = value
+    leaves, spec = flatten_tree((args, kwargs))
+    fixed = [_to_tensor(leaf) for leaf in leaves]
+    paths = tree_paths((args, kwargs))
+    names = [_name(path, labels) if is_tensor(value) else None for path, value in zip(paths, fixed, strict=True)]
+    inputs = {name: value for name, value in zip(names, fixed, strict=True) if name is not None}
     if not inputs:
         raise UsageError("The example inputs hold no tensor.", hint="Give a dict or a tuple of tensors.")
-    return Binding(target, inputs, fixed, names, spec, dict(extra or {}))
+    return Binding(target=target, inputs=inputs, fixed=fixed, names=names, spec=spec, extra=dict(extra or {}))
+
+
+def _to_tensor(leaf: Any) -> Any:
+    """Arrays as tensors; whatever else is given stays."""
+    import torch
+
+    return torch.from_numpy(leaf.copy()) if isinstance(leaf, np.ndarray) else leaf
 
 
 def _arguments(examples: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

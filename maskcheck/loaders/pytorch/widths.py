@@ -8,7 +8,7 @@ from typing import Any
 
 
 @contextmanager
-def checked_widths() -> Iterator[None]:
+def check_widths() -> Iterator[None]:
     """Let recurrent layers raise for input of another width, until the block ends.
 
     torch 2.13 does not look on all of its ways: packed rows of one length go to a kernel that reads beyond them.

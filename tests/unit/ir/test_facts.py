@@ -50,7 +50,8 @@ class TestUnusedInputs:
         assert not list(find_facts(graph(), inputs=["x"], outputs=["x"], uses=()))
 
     def test_moved_about_and_left(self) -> None:
-        assert [kind for kind, _ in details(site(Op.CAST, "x", "v"), site(Op.EXP, "h", "y"))] == ["unused-input"]
+        found = details(site(Op.CAST, "x", "v"), site(Op.EXP, "h", "y"))
+        assert found == [("unused-input", "input 'x': nothing is computed with it")]
 
 
 class TestLengths:

@@ -8,7 +8,7 @@ from maskcheck.loaders.pytorch.translate.call import Call
 
 def reduction(call: Call) -> Reduce:
     """``dim`` is a number or a list; without it, or where it is empty, all axes are reduced."""
-    axes = _given(call) or tuple(range(call.rank("self", "input")))
+    axes = _read_axes(call) or tuple(range(call.rank("self", "input")))
     return Reduce(axes=axes, keeps_axes=bool(call.given.get("keepdim")))
 
 
@@ -43,30 +43,30 @@ def batch_norm(call: Call) -> Reduce:
     return Reduce(axes=tuple(axis for axis in range(call.rank("input")) if axis != 1) if measured else ())
 
 
-def listed(call: Call) -> Reduce | None:
+def named_axes(call: Call) -> Reduce | None:
     """Axes that come or go, or are transformed, where they are told."""
-    axes = _given(call)
+    axes = _read_axes(call)
     return Reduce(axes=axes) if axes else None
 
 
 def along(call: Call) -> Along | None:
-    axis = _one(call)
+    axis = _read_axis(call)
     return None if axis is None else Along(axis=axis)
 
 
-def backwards(call: Call) -> Along:
-    return Along(axis=_one(call), reverse=True)
+def reversal(call: Call) -> Along:
+    return Along(axis=_read_axis(call), reverse=True)
 
 
 def largest(call: Call) -> Along:
-    return Along(axis=_one(call), count=call.given["k"])
+    return Along(axis=_read_axis(call), count=call.given["k"])
 
 
 def softmax(call: Call) -> Softmax:
-    return Softmax(axis=_one(call))
+    return Softmax(axis=_read_axis(call))
 
 
-def _given(call: Call) -> Axes:
+def _read_axes(call: Call) -> Axes:
     """The axes that the call names; ``()`` where it names none."""
     found = call.given.get("dim", call.given.get("dims"))
     if isinstance(found, int):
@@ -74,6 +74,6 @@ def _given(call: Call) -> Axes:
     return tuple(found) if isinstance(found, list | tuple) and all(isinstance(a, int) for a in found) else ()
 
 
-def _one(call: Call) -> int | None:
-    axes = _given(call)
+def _read_axis(call: Call) -> int | None:
+    axes = _read_axes(call)
     return axes[0] if len(axes) == 1 else None

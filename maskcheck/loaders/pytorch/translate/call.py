@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskcheck.loaders.pytorch.identity import Known, Level
+from maskcheck.ir.dependence import Level
+from maskcheck.loaders.pytorch.identity import Known
 from maskcheck.loaders.pytorch.schema import is_tensor
 
 _LIBRARIES = frozenset({"aten", "quantized", "quantized_decomposed"})
@@ -52,6 +53,15 @@ class Call:
         """Key of the first of the named arguments that is a tensor."""
         return self.key_of(self.tensor(*names))
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of all tensors that are read, in the order of the arguments."""
+        return tuple(known.key for known in self.known.values())
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        return tuple(known.level for known in self.known.values())
+
     def key_of(self, tensor: Any) -> str | None:
         known = self.known.get(id(tensor))
         return None if known is None else known.key
@@ -68,7 +78,7 @@ class Call:
         """
         return next((n for name in names if (n := self._number(self.given.get(name))) is not None), None)
 
-    def listed(self, tensor: Any) -> int | tuple[int, ...] | None:
+    def list_positions(self, tensor: Any) -> int | tuple[int, ...] | None:
         """Positions that a short constant ``tensor`` lists: one where it has no axis, else one per entry."""
         if tensor is None or tensor.ndim > 1 or tensor.numel() > _LISTED or not self._constant(tensor):
             return None

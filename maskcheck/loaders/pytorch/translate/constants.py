@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from maskcheck.ir.settings import Clip, Compare, Equation, Fill, Quantiser
 from maskcheck.loaders.pytorch.translate.call import Call
 
+_ONE_SIDED = frozenset({"sub", "div", "true_divide", "floor_divide", "fmod", "remainder", "pow", "float_power"})
+"""Operators to which it matters on which side of them a constant stands."""
+
 
 def operands(*names: str) -> Callable[[Call], Fill | Quantiser | None]:
-    """A function that finds the constants among the operands called ``names``."""
+    """A function that finds the constants among the operands called ``names``, the left one first."""
 
     def fill(call: Call) -> Fill | Quantiser | None:
         if "scale" in call.given:  # arithmetic on quantised numbers, which rounds its result
             return quantiser(call)
-        values = tuple(v for name in names if (v := call.number(name)) is not None)
-        return Fill(values=values) if values else None
+        found = [call.number(name) for name in names]
+        values = tuple(value for value in found if value is not None)
+        on_the_left = call.name in _ONE_SIDED and len(values) == 1 and found[0] is not None
+        return Fill(values=values, swapped=on_the_left) if values else None
 
     return fill
+
+
+def subtracted_from(call: Call) -> Fill | Quantiser | None:
+    """``other - alpha * self``."""
+    found = _OTHER(call)
+    return replace(found, swapped=True) if isinstance(found, Fill) else found
 
 
 def scaled_operands(call: Call) -> Fill | Quantiser | None:
@@ -58,6 +70,7 @@ def equation(call: Call) -> Equation | None:
 
 
 _OF_TWO = operands("self", "other")
+_OTHER = operands("other")
 
 
 def _least(call: Call) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Operation as Op
-from maskcheck.loaders.pytorch.identity import Level
 from maskcheck.loaders.pytorch.operations import operation_of
 from maskcheck.loaders.pytorch.translate.call import Call
 
@@ -69,6 +69,11 @@ def _smallest(call: Call) -> Op | None:
     return Op.MINIMUM if call.tensor("other") is not None else None
 
 
+def _filling(call: Call) -> Op | None:
+    """What is filled in may be a tensor of one number, which is then stretched."""
+    return Op.EXPAND if call.tensor("value") is not None else None
+
+
 def _mkldnn_recurrence(call: Call) -> Op | None:
     return _MKLDNN_RECURRENCES.get(call.given["mode"])
 
@@ -76,6 +81,7 @@ def _mkldnn_recurrence(call: Call) -> Op | None:
 _REFINED: Mapping[str, Callable[[Call], Op | None]] = {
     "index": _indexing,
     "index_select": _indexing,
+    "fill": _filling,
     "max": _largest,
     "min": _smallest,
     "mkldnn_rnn_layer": _mkldnn_recurrence,

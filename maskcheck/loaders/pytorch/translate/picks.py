@@ -17,7 +17,7 @@ def select(call: Call) -> Pick:
 def pick(call: Call) -> Pick:
     """An index by tensors. With several there is no one axis, and no one list of positions."""
     axis, index = single_index(call)
-    return Pick(axis=axis, indices=call.listed(index))
+    return Pick(axis=axis, indices=call.list_positions(index))
 
 
 def cut(call: Call) -> Slice:

@@ -32,9 +32,9 @@ _BY_OPERATION: Mapping[Op, Maker] = {
     **dict.fromkeys((Op.LAYER_NORM, Op.RMS_NORM), axes.last_axes),
     **dict.fromkeys((Op.GROUP_NORM, Op.INSTANCE_NORM), axes.positions),
     Op.BATCH_NORM: axes.batch_norm,
-    **dict.fromkeys((Op.SQUEEZE, Op.UNSQUEEZE, Op.FOURIER_TRANSFORM), axes.listed),
+    **dict.fromkeys((Op.SQUEEZE, Op.UNSQUEEZE, Op.FOURIER_TRANSFORM), axes.named_axes),
     **dict.fromkeys((*_ALONG, Op.SPLIT, Op.ROLL, Op.GLU), axes.along),
-    Op.FLIP: axes.backwards,
+    Op.FLIP: axes.reversal,
     **dict.fromkeys((Op.SOFTMAX, Op.LOG_SOFTMAX), axes.softmax),
     Op.SELECT: picks.select,
     Op.GATHER: picks.pick,
@@ -60,7 +60,7 @@ _BY_OPERATION: Mapping[Op, Maker] = {
 _BY_NAME: Mapping[str, Maker] = {
     **dict.fromkeys((f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)), axes.adaptive_pooling),
     "topk": axes.largest,
-    "rsub": constants.operands("other"),  # other - alpha * self
+    "rsub": constants.subtracted_from,
     "masked_fill": constants.operands("value"),  # self is what is filled
     "unfold": windows.unfolding,
     "unfold_copy": windows.unfolding,

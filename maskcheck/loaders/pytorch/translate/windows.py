@@ -51,7 +51,7 @@ def unnesting(call: Call) -> Pad:
 
 def _window(call: Call, kernel: tuple[int, ...], groups: int = 1) -> Window:
     given, axes = call.given, len(kernel)
-    laid = _laid(given.get("padding", 0), axes)
+    laid = _margins(given.get("padding", 0), axes)
     return Window(
         kernel=kernel,
         strides=_each(given.get("stride", 1), axes) or kernel,
@@ -68,7 +68,7 @@ def _groups(call: Call) -> int:
     return groups if isinstance(groups, int) else 1
 
 
-def _laid(amount: Any, axes: int) -> tuple[int, ...] | None:
+def _margins(amount: Any, axes: int) -> tuple[int, ...] | None:
     """Zeros at either end of each axis; ``None`` where they follow from the length."""
     if amount == "same":
         return None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import MaskFate, MaskStep
+from maskcheck.ir.dependence import reads_size_only
 from maskcheck.ir.graph import Site
 from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.operations import SIZES
 from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
 
 _LACKS = "one of its inputs carries no mask"
@@ -159,7 +159,7 @@ class MaskJourneyRecorder:
     def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
         """Enter an operator that took a masked sequence and left one without a mask."""
         masked = next((t for t in operands if mask_of(t) is not None), None)
-        if masked is None or not values or site.operator in SIZES or mask_of(values[0]) is not None:
+        if masked is None or not values or reads_size_only(site.operation) or mask_of(values[0]) is not None:
             return
         shape = tuple(values[0].shape)
         owner = f" in {site.module}" if site.module else ""

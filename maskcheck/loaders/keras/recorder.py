@@ -9,29 +9,27 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from maskcheck.core.model import Array
-from maskcheck.ir.graph import Site
+from maskcheck.core.model import Array, Feeds
 from maskcheck.ir.operation import Kind, Operation
+from maskcheck.ir.source import running_user_line
 from maskcheck.loaders.keras.attention import weights_of
-from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes
-from maskcheck.loaders.keras.frames import user_line
-from maskcheck.loaders.keras.hooks import Function
+from maskcheck.loaders.keras.calling import Caller, is_entrance
+from maskcheck.loaders.keras.hooks import Function, watching
 from maskcheck.loaders.keras.journey import LayerCall, MaskJourneyRecorder
 from maskcheck.loaders.keras.operations import layer_operation
 from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
 from maskcheck.loaders.keras.trace_builder import PendingSite, TraceBuilder
 from maskcheck.loaders.keras.translate.call import Translation
 from maskcheck.loaders.keras.translate.keras_operations import translate_keras_operation
-from maskcheck.loaders.keras.translate.layers import LayerInputs, translate_layer, translate_mask
+from maskcheck.loaders.keras.translate.layers import translate_layer, translate_mask
 from maskcheck.loaders.keras.translate.operands import layer_inputs, operation_call, operator_call, split_arguments
 from maskcheck.loaders.keras.translate.operators import translate_operator
-from maskcheck.loaders.keras.uses import Uses
 
 
 class Recorder:
     """A ``hooks.Watcher``. Layers of Keras itself are one site each; models and layers of others are looked into.
 
-    ``journey`` and ``uses`` are kept where they are given; ``attention`` says whether attention weights are recomputed.
+    ``journey`` is kept where it is given; ``attention`` says whether attention weights are recomputed.
     """
 
     def __init__(
@@ -40,13 +38,11 @@ class Recorder:
         wanted: Collection[str] | None,
         *,
         journey: MaskJourneyRecorder | None = None,
-        uses: Uses | None = None,
         attention: bool = False,
     ) -> None:
         self.builder = TraceBuilder(patches, wanted)
         self.attention: dict[str, Array] = {}
         self._journey = journey
-        self._uses = uses
         self._weights = attention
         self._path: list[tuple[str, str]] = []
         self._root = True
@@ -55,10 +51,7 @@ class Recorder:
     def feed(self, name: str, tensor: Any) -> Any:
         """Enter a model input; returns the tensor to run the model on."""
         with self._unwatched():
-            tensor = self.builder.feed(name, tensor)
-        if self._uses is not None:
-            self._uses.start(name, len(tensor.shape))
-        return tensor
+            return self.builder.feed(name, tensor)
 
     # ------------------------------------------------------------------ what is watched
 
@@ -82,13 +75,13 @@ class Recorder:
             return function(*args, **kwargs)
         with self._unwatched():
             done = translate_keras_operation(operation_call(operation, args, kwargs, self.builder))
-        call = self._call(operation.name, type(operation).__name__, done, layer_attributes(operation))
+        call = self._call(operation.name, type(operation).__name__, done)
         return self._whole(call, function, args, kwargs)
 
     def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or self._root:
             return function(*args, **kwargs)
-        call = self._call(name, name, Translation(operation=Operation.SUBGRAPH), {})
+        call = self._call(name, name, Translation(operation=Operation.SUBGRAPH))
         return self._whole(call, function, args, kwargs)
 
     def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
@@ -105,10 +98,8 @@ class Recorder:
         if not inputs or not outputs:
             return result
         done = translate_operator(operator_call(name, arguments, self.builder))
-        call = replace(self._call(name, name, done, operator_attributes(name, arguments)), source=user_line())
+        call = replace(self._call(name, name, done), source=running_user_line(is_entrance))
         site, values = self.builder.write(call, inputs, outputs)
-        if self._uses is not None and site is not None:
-            self._uses.operator(site, arguments, self.builder)
         if self._journey is not None and site is not None:
             self._journey.operator(site, operands, values, len(self._path))
         return _repacked(result, values)
@@ -121,19 +112,17 @@ class Recorder:
         with self._unwatched():
             masks = _masks_read(layer_call, kind)
             read = layer_inputs(layer_call, kind, masks, self.builder)
-            call = self._call(layer.name, type(layer).__name__, translate_layer(layer, read), layer_attributes(layer))
+            call = self._call(layer.name, type(layer).__name__, translate_layer(layer, read))
             weights = weights_of(layer_call, function) if self._weights and kind is Kind.ATTENTION else None
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
             inputs = self.builder.keys((*layer_call.data, *masks, *layer_call.given))
             site, values = self.builder.write(call, inputs, outputs)
-            made = self._new_masks(call, layer_call, read, outputs)
+            self._write_masks(call, layer_call, outputs)
             if site is not None and weights is not None:
                 self.attention[site.name] = weights
             if self._journey is not None and site is not None:
                 self._journey.layer(layer_call, site.name, result, values, function, len(self._path))
-        if self._uses is not None and site is not None:
-            self._uses.layer(layer, site, made, self.builder.keys(layer_call.given))
         return _repacked(result, values)
 
     def _whole(self, call: PendingSite, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -144,16 +133,13 @@ class Recorder:
             site, values = self.builder.write(call, self.builder.keys(operands), outputs)
             if site is not None and self._journey is not None:
                 self._journey.operator(site, operands, values, len(self._path))
-        if self._uses is not None and site is not None:
-            self._uses.other(site, (*args, *kwargs.values()), self.builder)
         return _repacked(result, values)
 
-    def _new_masks(
-        self, call: PendingSite, layer_call: LayerCall, read: LayerInputs, outputs: list[Any]
-    ) -> Site | None:
-        """Masks that the layer made: from those that arrived, or from what it read."""
-        sources = self.builder.keys(layer_call.masks) or self.builder.keys(layer_call.data)
-        done = translate_mask(layer_call.layer, read)
+    def _write_masks(self, call: PendingSite, layer_call: LayerCall, outputs: list[Any]) -> None:
+        """Enter masks that the layer made: from those that arrived, or from what it read."""
+        data = self.builder.keys(layer_call.data)
+        done = translate_mask(layer_call.layer, data)
+        sources = data if done.settings is not None else self.builder.keys(layer_call.masks) or data
         mask = PendingSite(
             path=f"{call.path}/mask",
             operator="compute_mask",
@@ -162,7 +148,7 @@ class Recorder:
             module=call.module,
             module_class=call.module_class,
         )
-        return self.builder.write_masks(mask, sources, outputs)
+        self.builder.write_masks(mask, sources, outputs)
 
     # ------------------------------------------------------------------ calls that are looked into
 
@@ -212,7 +198,7 @@ class Recorder:
             self._journey.meet(layer_call)
         return layer_call
 
-    def _call(self, name: str, operator: str, done: Translation, attributes: Mapping[str, Any]) -> PendingSite:
+    def _call(self, name: str, operator: str, done: Translation) -> PendingSite:
         module = "/".join(n for n, _ in self._path) or None
         return PendingSite(
             path=f"{module}/{name}" if module else name,
@@ -221,7 +207,6 @@ class Recorder:
             settings=done.settings,
             module=module,
             module_class=self._path[-1][1] if self._path else None,
-            attributes=attributes,
         )
 
     @contextmanager
@@ -268,3 +253,11 @@ def _repacked(result: Any, values: list[Any]) -> Any:
         return values[0]
     queue = iter(values)
     return pack_like(result, [next(queue) if is_tensor(leaf) else leaf for leaf in leaves(result)])
+
+
+def record_run(recorder: Recorder, caller: Caller, feeds: Feeds) -> Any:
+    """Call the model with ``recorder`` watching; returns what it answers. Raises ``RunError``."""
+    tensors = caller.tensors_of(feeds)
+    entered = [recorder.feed(name, tensor) for name, tensor in zip(caller.inputs, tensors, strict=True)]
+    with watching(recorder):
+        return caller.call(entered)

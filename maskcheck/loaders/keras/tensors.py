@@ -57,6 +57,11 @@ def put_masks(tensors: Sequence[Any], masks: Sequence[Any]) -> None:
             setattr(tensor, _MASK, mask)
 
 
+def dtype_of(tensor: Any) -> str:
+    """The name of a tensor's type, as numpy has it."""
+    return str(import_module("keras").backend.standardize_dtype(tensor.dtype))
+
+
 def read(tensor: Any) -> Array:
     """The tensor's values; bfloat16 comes as float32, which numpy knows."""
     value = np.asarray(import_module("keras").ops.convert_to_numpy(tensor))
@@ -66,7 +71,7 @@ def read(tensor: Any) -> Array:
 def replaced(tensor: Any, value: Array) -> Any:
     """A tensor of the same type that holds ``value`` and carries the same mask."""
     keras = import_module("keras")
-    new = keras.ops.convert_to_tensor(value, dtype=keras.backend.standardize_dtype(tensor.dtype))
+    new = keras.ops.convert_to_tensor(value, dtype=dtype_of(tensor))
     return _with_mask(new, tensor)
 
 

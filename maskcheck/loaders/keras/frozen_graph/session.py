@@ -10,7 +10,8 @@ import numpy as np
 
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array
-from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level
+from maskcheck.ir.dependence import Dependence, Level
+from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph
 
 _READ = "maskcheck_read"
 _MOST = 2**30
@@ -20,9 +21,9 @@ _MOST = 2**30
 class FrozenGraphSession:
     """A session of TensorFlow in which nothing is fused or folded, so that every tensor exists."""
 
-    def __init__(self, graph: FrozenGraph) -> None:
+    def __init__(self, graph: FrozenGraph, dependence: Dependence) -> None:
         self._graph = graph
-        self._proto, self._points = _with_read_points(graph)
+        self._proto, self._points = _with_read_points(graph, dependence)
         self._size = graph.proto.ByteSize()
         self._seen: set[tuple[frozenset[str], frozenset[str]]] = set()
         self._session: Any = None
@@ -71,7 +72,7 @@ class FrozenGraphSession:
         return self._session
 
 
-def _with_read_points(graph: FrozenGraph) -> tuple[Any, dict[str, str]]:
+def _with_read_points(graph: FrozenGraph, dependence: Dependence) -> tuple[Any, dict[str, str]]:
     """The graph with a point behind each tensor through which it is read, and the points by key.
 
     A tensor that is fed cannot be fetched as it was computed; the point behind it is fed instead. Who runs before whom
@@ -83,7 +84,7 @@ def _with_read_points(graph: FrozenGraph) -> tuple[Any, dict[str, str]]:
     points: dict[str, str] = {}
     moved: dict[str, str] = {}
     for i, (key, tensor) in enumerate(graph.tensors.items()):
-        if graph.level(key) is not Level.CONSTANT:
+        if dependence.level(key) is not Level.CONSTANT:
             points[key] = f"{_READ}/{i}:0"
             moved[tensor] = f"{_READ}/{i}"
     for node in proto.node:

@@ -88,8 +88,9 @@ def _gather(call: Call) -> Lookup | Pick:
     return shared.gathered(call.operand(0), call.operand(1), call.integer("axis"))
 
 
-def _gather_along(call: Call) -> Pick:
-    return Pick(axis=call.integer("axis"))
+def _gather_along(call: Call) -> Lookup | Pick:
+    found = _gather(call)
+    return found if isinstance(found, Lookup) else Pick(axis=call.integer("axis"))
 
 
 def _item(call: Call) -> Reduce | Pick | Slice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,14 +58,19 @@ def translate_layer(layer: Any, inputs: LayerInputs) -> Translation:
     return Translation(operation=layer_operation(layer), settings=make(layer, inputs) if make is not None else None)
 
 
-def translate_mask(layer: Any, inputs: LayerInputs) -> Translation:
-    """How a layer makes a mask anew: an embedding compares its ids with 0."""
-    if any(c.__name__ in _TABLES for c in type(layer).__mro__) and inputs.first.key is not None:
-        return Translation(operation=Operation.NOT_EQUAL, settings=Compare(value=0.0, operand=inputs.first.key))
-    return Translation(operation=Operation.ELEMENTWISE)
+def translate_mask(layer: Any, reads: Sequence[str]) -> Translation:
+    """How a layer makes a mask anew. One with settings is made of what the layer ``reads``."""
+    value = next((_COMPARED[c.__name__](layer) for c in type(layer).__mro__ if c.__name__ in _COMPARED), None)
+    if value is None or len(reads) != 1:
+        return Translation(operation=Operation.ELEMENTWISE)
+    return Translation(operation=Operation.NOT_EQUAL, settings=Compare(value=value, operand=reads[0]))
 
 
-_TABLES = frozenset({"Embedding"})
+_COMPARED: Mapping[str, Callable[[Any], float]] = {
+    "Embedding": lambda layer: 0.0,
+    "Masking": lambda layer: float(layer.mask_value),
+}
+"""What these layers compare with what they read, to tell padding."""
 
 
 # ---------------------------------------------------------------------- tables, masks, arithmetic
@@ -93,7 +98,7 @@ def _stepwise(layer: Any, inputs: LayerInputs) -> StepwiseLayer:
 def _reduced(layer: Any, inputs: LayerInputs) -> Reduce:
     """Global pooling reduces the axes between the batch and the features."""
     axes = None if inputs.rank is None else tuple(_positions(layer, inputs.rank))
-    return Reduce(axes=axes, keeps_axes=bool(layer.keepdims))
+    return Reduce(axes=axes, keeps_axes=bool(layer.keepdims), mask=inputs.mask.key)
 
 
 def _normalised(layer: Any, inputs: LayerInputs) -> Reduce:
@@ -102,7 +107,8 @@ def _normalised(layer: Any, inputs: LayerInputs) -> Reduce:
 
 def _batch_norm(layer: Any, inputs: LayerInputs) -> Reduce:
     """Only in training does it reduce anything: all axes but that of the features."""
-    return Reduce(axes=_others(inputs.rank, layer.axis) if inputs.flags.get("training") else ())
+    axes = _others(inputs.rank, layer.axis) if inputs.flags.get("training") else ()
+    return Reduce(axes=axes, mask=inputs.mask.key)
 
 
 def _group_norm(layer: Any, inputs: LayerInputs) -> Reduce:
@@ -116,7 +122,7 @@ def _others(rank: int | None, *axes: int) -> tuple[int, ...] | None:
 
 
 def _softmax(layer: Any, inputs: LayerInputs) -> Softmax:
-    return Softmax(axis=one(integers(layer.axis)))
+    return Softmax(axis=one(integers(layer.axis)), mask=inputs.mask.key)
 
 
 def _activation(layer: Any, inputs: LayerInputs) -> Softmax | None:

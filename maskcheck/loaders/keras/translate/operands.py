@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
+from maskcheck.ir.constants import SMALL
+from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Kind
 from maskcheck.loaders.keras.journey import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, read, tensors_in
 from maskcheck.loaders.keras.trace_builder import TraceBuilder
-from maskcheck.loaders.keras.translate.call import SMALL, Call, Operand
+from maskcheck.loaders.keras.translate.call import Call, Operand
 from maskcheck.loaders.keras.translate.layers import LayerInputs
 
 
@@ -88,7 +90,7 @@ def operand(value: Any, builder: TraceBuilder) -> Operand:
         key=key,
         constant=_small(value) if key is None else None,
         shape=shape_of(value),
-        sized=key is not None and key in builder.shape_only,
+        sized=key is not None and builder.level(key) is Level.SHAPE,
     )
 
 

@@ -34,10 +34,13 @@ _CUDNN = {"lstm": Operation.LSTM, "gru": Operation.GRU}
 def translate_operator(call: Call) -> Translation:
     """What an operator of TensorFlow does."""
     make = _SETTINGS.get(call.operator)
-    return shared.refined(_operation(call), make(call) if make is not None else None)
+    settings = make(call) if make is not None else None
+    return shared.refined(_operation(call, settings), settings)
 
 
-def _operation(call: Call) -> Operation:
+def _operation(call: Call, settings: Settings | None) -> Operation:
+    if call.operator == "StridedSlice" and isinstance(settings, Pick):
+        return Operation.SELECT
     if call.operator == "CudnnRNNV3":
         return _CUDNN.get(str(call.attributes.get("rnn_mode")), Operation.RNN)
     return _OWN.get(call.operator) or operator_operation(call.operator)
@@ -118,27 +121,45 @@ def _gather(call: Call) -> Lookup | Pick:
     return shared.gathered(call.operand(0), call.operand(1), axis)
 
 
+def _gather_by_tuples(call: Call) -> Lookup | None:
+    """Rows of a constant table; each id may be a tuple, so that how many there are is not told."""
+    table, ids = call.operand(0), call.operand(1)
+    return Lookup(ids=ids.key) if table.key is None and ids.key is not None and not ids.sized else None
+
+
 def _strided(call: Call) -> Reduce | Pick | Slice:
     begins, ends, steps = (call.operand(place).integers for place in (1, 2, 3))
     if begins is None or ends is None or steps is None:
-        return Slice()
+        return _computed(call)
     bounds = zip(begins, ends, steps, strict=True)
     return shared.cut([_entry(call, i, *bound) for i, bound in enumerate(bounds)])
 
 
+def _computed(call: Call) -> Pick | Slice:
+    """One position of one axis, which is no constant; whatever else is cut by computed bounds is a slice."""
+    key = [_entry(call, i, _SOMEWHERE, _SOMEWHERE, 1) for i in range((call.operand(1).shape or (0,))[0])]
+    found = shared.cut(key)
+    return Pick(axis=found.axis) if isinstance(found, Pick) else Slice()
+
+
+_SOMEWHERE = 1
+"""Stands for a bound that is not known: with any other the result would be cut as well."""
+
+
 def _entry(call: Call, place: int, begin: int, end: int, step: int) -> slice | int | EllipsisType | None:
     """The entry of a key that Python would be given for one place of the three bounds."""
-
-    def marked(mask: str) -> bool:
-        return bool(int(call.attributes.get(f"{mask}_mask") or 0) >> place & 1)
-
-    if marked("ellipsis"):
+    if _is_marked(call, "ellipsis", place):
         return ...
-    if marked("new_axis"):
+    if _is_marked(call, "new_axis", place):
         return None
-    if marked("shrink_axis"):
+    if _is_marked(call, "shrink_axis", place):
         return begin
-    return slice(None if marked("begin") else begin, None if marked("end") else end, step)
+    first, last = (_is_marked(call, side, place) for side in ("begin", "end"))
+    return slice(None if first else begin, None if last else end, step)
+
+
+def _is_marked(call: Call, mask: str, place: int) -> bool:
+    return bool(int(call.attributes.get(f"{mask}_mask") or 0) >> place & 1)
 
 
 def _sliced(call: Call) -> Slice:
@@ -241,6 +262,7 @@ _SETTINGS: dict[str, Callable[[Call], Settings | None]] = shared.by_name(
         _marked: "OneHot",
         _last_axis: "Softmax LogSoftmax",
         _gather: "GatherV2 ResourceGather Gather",
+        _gather_by_tuples: "GatherNd",
         _strided: "StridedSlice",
         _sliced: "Slice",
         _convolution: "Conv2D Conv3D",

@@ -21,7 +21,7 @@ def custom_objects(places: tuple[str, ...]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for place in places:
-        module = _imported(place)
+        module = _import_place(place)
         found |= {
             name: value
             for name, value in vars(module).items()
@@ -46,7 +46,7 @@ def operations() -> dict[str, Any]:
     return found
 
 
-def _imported(place: str) -> ModuleType:
+def _import_place(place: str) -> ModuleType:
     try:
         if place.endswith(".py"):
             return _from_file(Path(place))

@@ -14,7 +14,7 @@ from maskcheck.ir.dependence import reads_size_only
 from maskcheck.ir.graph import Site
 from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
+from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replace_values, tensors_in
 
 _LACKS = "one of its inputs carries no mask"
 
@@ -84,12 +84,12 @@ class MaskJourneyRecorder:
 
     @property
     def steps(self) -> tuple[MaskStep, ...]:
-        return tuple(self._settled(e).step for e in self._entries)
+        return tuple(self._settle(e).step for e in self._entries)
 
     def facts(self) -> tuple[StaticFact, ...]:
         """Where masks are lost or ignored. ``site`` names the trace's site at that place."""
         kinds = {MaskFate.DROPPED: FactKind.MASK_DROPPED, MaskFate.IGNORED: FactKind.MASK_IGNORED}
-        settled = [self._settled(e) for e in self._entries]
+        settled = [self._settle(e) for e in self._entries]
         lost = [
             StaticFact(kind=kinds[e.step.fate], site=e.place, detail=e.step.detail)
             for e in settled
@@ -108,7 +108,7 @@ class MaskJourneyRecorder:
         """Note which tensors come to a call with a mask, before the call can take it off."""
         self._masked |= {identity(t) for t in layer_call.masked}
 
-    def _settled(self, entry: _Entry) -> _Entry:
+    def _settle(self, entry: _Entry) -> _Entry:
         """A result that reaches a reader with a mask has one: functional models hand some masks over as arguments."""
         kept = {MaskFate.DROPPED: MaskFate.PASSED, MaskFate.CONSUMED: MaskFate.USED}
         step = entry.step
@@ -224,7 +224,7 @@ def _mixes(layer_call: LayerCall, result: Any, function: Function) -> bool:
     length = masks[0].shape[1] if masks and len(masks[0].shape) > 1 else 0
     if not length or not outputs or len(outputs[0].shape) < 2 or outputs[0].shape[1] != length:
         return False
-    changed = [_moved(t, length) for t in layer_call.data]
+    changed = [_move_last(t, length) for t in layer_call.data]
     if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(layer_call.kwargs)):
         return False
     try:
@@ -235,11 +235,11 @@ def _mixes(layer_call: LayerCall, result: Any, function: Function) -> bool:
     return before.shape == after.shape and not np.array_equal(before[:, :-1], after[:, :-1], equal_nan=True)
 
 
-def _moved(tensor: Any, length: int) -> Any:
+def _move_last(tensor: Any, length: int) -> Any:
     value = read(tensor)
     if value.ndim < 2 or value.shape[1] != length or not np.issubdtype(value.dtype, np.floating):
         return None
     value = value.copy()
     noise = np.random.default_rng(0).standard_normal(value[:, -1].shape)
     value[:, -1] += noise.astype(value.dtype)
-    return replaced(tensor, value)
+    return replace_values(tensor, value)

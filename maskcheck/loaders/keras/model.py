@@ -22,10 +22,10 @@ from maskcheck.loaders import factory
 from maskcheck.loaders.keras import backend
 from maskcheck.loaders.keras.calling import Caller, quiet, shorten
 from maskcheck.loaders.keras.custom import custom_objects, operations
-from maskcheck.loaders.keras.files import read_config, readable, readable_weights
+from maskcheck.loaders.keras.files import make_readable, make_weights_readable, read_config
 from maskcheck.loaders.keras.first_look import look
 from maskcheck.loaders.keras.output_keys import OutputKeys
-from maskcheck.loaders.keras.precision import recast
+from maskcheck.loaders.keras.precision import copy_in_precision
 from maskcheck.loaders.keras.recorder import Recorder, record_run
 from maskcheck.loaders.keras.safety import foreign_objects, refuse
 from maskcheck.loaders.keras.signature import output_names, signature_of
@@ -55,7 +55,7 @@ def load(path: Path, settings: Settings) -> KerasModel:
         raise refuse(path, foreign, code=any("." not in name for name in foreign))
     known = operations() | custom if hdf5 else custom
     try:
-        with quiet(), readable(path, config) as file:
+        with quiet(), make_readable(path, config) as file:
             model = keras.saving.load_model(
                 file, custom_objects=known, compile=settings.training, safe_mode=not settings.trust
             )
@@ -81,7 +81,7 @@ def _fill_weights(path: Path, settings: Settings) -> Any:
             hint="Return the keras.Model, built: call a subclassed one once.",
         )
     try:
-        with quiet(), readable_weights(path) as file:
+        with quiet(), make_weights_readable(path) as file:
             model.load_weights(file)
     except Exception as error:
         raise LoadError(
@@ -110,7 +110,7 @@ class KerasModel:
         self._caller = Caller(model, self._signature)
         self._keys = OutputKeys([spec.name for spec in self._signature.inputs])
         self._look = look(self._caller, self._signature.inputs, self._keys)
-        self._outputs = self._look.outputs or _undescribed(output_names(model, []))
+        self._outputs = self._look.outputs or _specs_of(output_names(model, []))
         self._info = ModelInfo(
             path=path,
             format=format_,
@@ -154,9 +154,9 @@ class KerasModel:
         changed = {keys.get(key, key): np.asarray(value) for key, value in (patches or {}).items()}
         wanted = None if record is None else frozenset(keys.get(key, key) for key in record)
         recorder = Recorder(changed, wanted, attention=record is None)
-        return self._written(recorder, record_run(recorder, self._caller, feeds))
+        return self._trace_of(recorder, record_run(recorder, self._caller, feeds))
 
-    def _written(self, recorder: Recorder, result: Any) -> Trace:
+    def _trace_of(self, recorder: Recorder, result: Any) -> Trace:
         """What the recorder wrote down, with outputs under their own names."""
         builder, answers = recorder.builder, list(self._caller.named(result))
         outputs = self._caller.by_name(result)
@@ -201,7 +201,7 @@ class KerasModel:
     def recast(self, precision: str) -> KerasModel | None:
         """A copy in another precision, made from the model's configuration."""
         with quiet():
-            copy = recast(self._model, precision)
+            copy = copy_in_precision(self._model, precision)
             return None if copy is None else KerasModel(copy, self._info.path, self._info.format)
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class KerasModel:
         self._caller.close()
 
 
-def _undescribed(names: Iterable[str]) -> tuple[TensorSpec, ...]:
+def _specs_of(names: Iterable[str]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, "float32", None) for name in names)
 
 

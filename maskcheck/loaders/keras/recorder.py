@@ -50,7 +50,7 @@ class Recorder:
 
     def feed(self, name: str, tensor: Any) -> Any:
         """Enter a model input; returns the tensor to run the model on."""
-        with self._unwatched():
+        with self._look_away():
             return self.builder.feed(name, tensor)
 
     # ------------------------------------------------------------------ what is watched
@@ -60,20 +60,20 @@ class Recorder:
             return function(*args, **kwargs)
         if self._root:
             self._root = False
-            return self._opened(layer, function, args, kwargs, None)
+            return self._look_into(layer, function, args, kwargs, None)
         if not opens(layer):
             return self._whole_layer(layer, function, args, kwargs)
         layer_call = self._layer_call(layer, args, kwargs) if self._journey is not None else None
         self._path.append((layer.name, type(layer).__name__))
         try:
-            return self._opened(layer, function, args, kwargs, layer_call)
+            return self._look_into(layer, function, args, kwargs, layer_call)
         finally:
             self._path.pop()
 
     def operation(self, operation: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._closed or _symbolic(args, kwargs):
             return function(*args, **kwargs)
-        with self._unwatched():
+        with self._look_away():
             done = translate_keras_operation(operation_call(operation, args, kwargs, self.builder))
         call = self._call(operation.name, type(operation).__name__, done)
         return self._whole(call, function, args, kwargs)
@@ -88,7 +88,7 @@ class Recorder:
         if self._closed or self._root:
             return function()
         result = function()
-        with self._unwatched():
+        with self._look_away():
             return self._operator_result(name, arguments, result)
 
     def _operator_result(self, name: str, arguments: tuple[Any, ...], result: Any) -> Any:
@@ -102,14 +102,14 @@ class Recorder:
         site, values = self.builder.write(call, inputs, outputs)
         if self._journey is not None and site is not None:
             self._journey.operator(site, operands, values, len(self._path))
-        return _repacked(result, values)
+        return _repack(result, values)
 
     # ------------------------------------------------------------------ calls that are one site
 
     def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind = layer_operation(layer).kind
         layer_call = self._layer_call(layer, args, kwargs)
-        with self._unwatched():
+        with self._look_away():
             masks = _masks_read(layer_call, kind)
             read = layer_inputs(layer_call, kind, masks, self.builder)
             call = self._call(layer.name, type(layer).__name__, translate_layer(layer, read))
@@ -123,17 +123,17 @@ class Recorder:
                 self.attention[site.name] = weights
             if self._journey is not None and site is not None:
                 self._journey.layer(layer_call, site.name, result, values, function, len(self._path))
-        return _repacked(result, values)
+        return _repack(result, values)
 
     def _whole(self, call: PendingSite, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operands = list(tensors_in((args, kwargs)))
-        with self._unwatched():
+        with self._look_away():
             result = function(*args, **kwargs)
             outputs = list(tensors_in(result))
             site, values = self.builder.write(call, self.builder.keys(operands), outputs)
             if site is not None and self._journey is not None:
                 self._journey.operator(site, operands, values, len(self._path))
-        return _repacked(result, values)
+        return _repack(result, values)
 
     def _write_masks(self, call: PendingSite, layer_call: LayerCall, outputs: list[Any]) -> None:
         """Enter masks that the layer made: from those that arrived, or from what it read."""
@@ -152,7 +152,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ calls that are looked into
 
-    def _opened(
+    def _look_into(
         self,
         layer: Any,
         function: Function,
@@ -163,7 +163,7 @@ class Recorder:
         """Record what happens inside; where that does not lead to the result, the call as a whole is a site as well."""
         mark = self._journey.mark() if self._journey is not None else 0
         result = function(*args, **kwargs)
-        with self._unwatched():
+        with self._look_away():
             outputs = list(tensors_in(result))
             missing = [t for t in outputs if self.builder.key(t) is None]
             if missing:
@@ -175,7 +175,7 @@ class Recorder:
                 _, values = self.builder.write(call, self.builder.keys(tensors_in((args, kwargs))), missing)
                 queue = iter(values)
                 outputs = [next(queue) if self.builder.key(t) is None else t for t in outputs]
-                result = _repacked(result, outputs)
+                result = _repack(result, outputs)
             if layer_call is not None and self._journey is not None:
                 path = "/".join(n for n, _ in self._path)
                 maker = next((m for t in outputs if (m := self.builder.maker(t))), path)
@@ -192,7 +192,7 @@ class Recorder:
         given = [t for n, v in everything.items() if _is_mask(n) for t in tensors_in(v)]
         data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
         beside = tuple(mask_of(t) for t in data)
-        accepts = any(map(_is_mask, _reading(layer, names)))
+        accepts = any(map(_is_mask, _parameters_read(layer, names)))
         layer_call = LayerCall(layer, tuple(data), beside, tuple(given), accepts, args, kwargs, everything)
         if self._journey is not None:
             self._journey.meet(layer_call)
@@ -210,7 +210,7 @@ class Recorder:
         )
 
     @contextmanager
-    def _unwatched(self) -> Iterator[None]:
+    def _look_away(self) -> Iterator[None]:
         self._closed += 1
         try:
             yield
@@ -232,7 +232,7 @@ def _masks_read(layer_call: LayerCall, kind: Kind) -> tuple[Any, ...]:
     return layer_call.beside[1:] if kind is Kind.ATTENTION and len(layer_call.data) > 1 else layer_call.beside
 
 
-def _reading(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+def _parameters_read(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Arguments that reach the computation: a Lambda takes a mask whether or not its function can be given one."""
     if type(layer).__name__ != "Lambda":
         return names
@@ -247,7 +247,7 @@ def _symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return any(is_symbolic(leaf) for leaf in leaves((args, kwargs)))
 
 
-def _repacked(result: Any, values: list[Any]) -> Any:
+def _repack(result: Any, values: list[Any]) -> Any:
     """The result with its tensors replaced, in order."""
     if is_tensor(result):
         return values[0]

@@ -95,7 +95,7 @@ class SavedModel:
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Call the signature and return its outputs by name. Raises ``RunError``."""
         tensorflow = import_module("tensorflow")
-        fed = {name: tensorflow.constant(value) for name, value in self._fed(feeds).items()}
+        fed = {name: tensorflow.constant(value) for name, value in self._feeds_of(feeds).items()}
         try:
             return {name: np.asarray(value) for name, value in self._function(**fed).items()}
         except Exception as error:
@@ -107,7 +107,7 @@ class SavedModel:
         """Run the flat copy; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
         if isinstance(self._inside, TraceError):
             raise TraceError(self._inside.message)
-        return self._inside.trace(self._fed(feeds), patches or {}, record)
+        return self._inside.trace(self._feeds_of(feeds), patches or {}, record)
 
     @cached_property
     def _inside(self) -> Inside | TraceError:
@@ -117,7 +117,7 @@ class SavedModel:
         except TraceError as error:
             return error
 
-    def _fed(self, feeds: Feeds) -> dict[str, Array]:
+    def _feeds_of(self, feeds: Feeds) -> dict[str, Array]:
         """Feeds of the declared types. Raises ``RunError`` for inputs that are missing."""
         missing = [s.name for s in self._inputs if s.name not in feeds]
         if missing:

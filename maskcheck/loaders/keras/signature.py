@@ -36,7 +36,7 @@ def signature_of(model: Any) -> Signature:
         if structure is None or len(leaves(structure)) != len(symbolic):
             structure = symbolic if len(symbolic) > 1 else symbolic[0]
         return Signature(specs, lambda values: pack_like(structure, values))
-    return _from_build(model)
+    return _signature_of_build(model)
 
 
 def output_names(model: Any, result: Any) -> list[str]:
@@ -49,10 +49,10 @@ def output_names(model: Any, result: Any) -> list[str]:
         names = [str(n) for n in getattr(model, "output_names", None) or []]
     if len(names) != len(found):
         names = ["output"] if len(found) == 1 else [f"output_{i}" for i in range(len(found))]
-    return _distinct(names)
+    return _make_distinct(names)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def _make_distinct(names: Sequence[str]) -> list[str]:
     seen: dict[str, int] = {}
     result = []
     for name in names:
@@ -70,9 +70,9 @@ def _spec(name: str, dtype: Any, shape: Sequence[int | None]) -> TensorSpec:
     return TensorSpec(name, "float32" if kind == "bfloat16" else kind, tuple(axes))
 
 
-def _from_build(model: Any) -> Signature:
+def _signature_of_build(model: Any) -> Signature:
     """Inputs of a subclassed model, from the shapes it was built with."""
-    shapes = _built_shapes(model)
+    shapes = _shapes_of_build(model)
     if not shapes:
         raise LoadError(
             f"{type(model).__name__} was never called or built, so its inputs are unknown.",
@@ -81,16 +81,16 @@ def _from_build(model: Any) -> Signature:
     dtype = "int32" if _starts_with_ids(model) else model.compute_dtype
     if isinstance(shapes, dict) and not any(isinstance(v, dict) for v in shapes.values()):
         names = list(shapes)
-        specs = tuple(_built_spec(n, dtype, shapes[n]) for n in names)
+        specs = tuple(_spec_of_build(n, dtype, shapes[n]) for n in names)
         return Signature(specs, lambda values: dict(zip(names, values, strict=True)))
     if isinstance(shapes[0], list | tuple):
-        specs = tuple(_built_spec(f"input_{i}", dtype, s) for i, s in enumerate(shapes))
+        specs = tuple(_spec_of_build(f"input_{i}", dtype, s) for i, s in enumerate(shapes))
         return Signature(specs, list)
     name = next(iter(inspect.signature(model.call).parameters), "inputs")
-    return Signature((_built_spec(name, dtype, shapes),), lambda values: values[0])
+    return Signature((_spec_of_build(name, dtype, shapes),), lambda values: values[0])
 
 
-def _built_shapes(model: Any) -> Any:
+def _shapes_of_build(model: Any) -> Any:
     config = model.get_build_config() or {}
     shapes = config.get("input_shape") or config.get("shapes_dict")
     if isinstance(shapes, Mapping) and len(shapes) == 1:
@@ -98,7 +98,7 @@ def _built_shapes(model: Any) -> Any:
     return shapes
 
 
-def _built_spec(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpec:
+def _spec_of_build(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpec:
     """A model built by a call remembers the sizes of that call: only the last axis of features is taken for fixed."""
     rank = len(shape)
     axes = [shape[i] if rank >= 3 and i == rank - 1 else None for i in range(rank)]

@@ -68,19 +68,19 @@ def read(tensor: Any) -> Array:
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
 
 
-def replaced(tensor: Any, value: Array) -> Any:
+def replace_values(tensor: Any, value: Array) -> Any:
     """A tensor of the same type that holds ``value`` and carries the same mask."""
     keras = import_module("keras")
     new = keras.ops.convert_to_tensor(value, dtype=dtype_of(tensor))
-    return _with_mask(new, tensor)
+    return _hand_mask(new, tensor)
 
 
-def copied(tensor: Any) -> Any:
+def copy(tensor: Any) -> Any:
     """The same values and mask under an identity of its own."""
-    return _with_mask(import_module("keras").ops.copy(tensor), tensor)
+    return _hand_mask(import_module("keras").ops.copy(tensor), tensor)
 
 
-def _with_mask(new: Any, old: Any) -> Any:
+def _hand_mask(new: Any, old: Any) -> Any:
     mask = mask_of(old)
     if mask is not None:
         setattr(new, _MASK, mask)

@@ -13,7 +13,7 @@ from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Settings
 from maskcheck.ir.source import SourceLine
-from maskcheck.loaders.keras.tensors import copied, dtype_of, identity, mask_of, read, replaced
+from maskcheck.loaders.keras.tensors import copy, dtype_of, identity, mask_of, read, replace_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +109,11 @@ class TraceBuilder:
 
     def _enter(self, key: str, tensor: Any) -> Any:
         if identity(tensor) in self._keys:
-            tensor = copied(tensor)  # a layer that hands its input through: two names need two tensors
+            tensor = copy(tensor)  # a layer that hands its input through: two names need two tensors
         if self._wanted is None or key in self._wanted:
             self.tensors[key] = read(tensor)
         if key in self._patches:
-            tensor = replaced(tensor, self._patches[key])
+            tensor = replace_values(tensor, self._patches[key])
         self.dtypes[key] = dtype_of(tensor)
         self._keys[identity(tensor)] = key
         self._alive.append(tensor)

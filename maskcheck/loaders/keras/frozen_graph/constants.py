@@ -11,7 +11,7 @@ from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession
 
 
-def known_constants(graph: FrozenGraph, dependence: Dependence, session: FrozenGraphSession) -> KnownConstants:
+def read_constants(graph: FrozenGraph, dependence: Dependence, session: FrozenGraphSession) -> KnownConstants:
     """Values of small constants, those that are computed from others included, and shapes of large ones.
 
     Raises:

@@ -95,7 +95,7 @@ class _Reader:
     def flat(self, proto: Any, outputs: Mapping[str, str]) -> FrozenGraph:
         stacks = {_list(o.inputs[0]): o for o in self._operations if o.type == _UNLIST}
         nodes = [node for operation in self._operations for node in self._node(operation, stacks)]
-        nodes, named = _under_their_names(nodes, {n: self._keys[t] for n, t in outputs.items()}, self._inputs)
+        nodes, named = _name_outputs(nodes, {n: self._keys[t] for n, t in outputs.items()}, self._inputs)
         renamed = {old: new for new, old in named.items()}
         return FrozenGraph(
             proto=proto,
@@ -158,7 +158,7 @@ def _list(tensor: Any) -> str:
     return str(tensor.name)
 
 
-def _under_their_names(
+def _name_outputs(
     nodes: list[FrozenNode], outputs: Mapping[str, str], inputs: Mapping[str, str]
 ) -> tuple[list[FrozenNode], dict[str, str]]:
     """The nodes with outputs of the model going by their own names, and what those were called before."""

@@ -15,7 +15,7 @@ from maskcheck.ir.dependence import Level
 from maskcheck.ir.facts import StaticFact, find_facts
 from maskcheck.ir.graph import Graph
 from maskcheck.ir.uses import InputUse, find_uses
-from maskcheck.loaders.keras.frozen_graph.constants import known_constants
+from maskcheck.loaders.keras.frozen_graph.constants import read_constants
 from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, flatten
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession
 from maskcheck.loaders.keras.frozen_graph.sites import build_sites, depend
@@ -33,7 +33,7 @@ class Inside:
         self._graph: FrozenGraph = flatten(function, inputs, outputs)
         self._dependence = depend(self._graph)
         self._session = FrozenGraphSession(self._graph, self._dependence)
-        self._constants = self._known_constants()
+        self._constants = self._read_constants()
         self._sites = build_sites(self._graph, self._dependence, self._constants)
         fixed = {key for key in self._graph.tensors if self._dependence.level(key) is Level.CONSTANT}
         self._observable = [key for key in self._graph.tensors if key not in fixed]
@@ -41,9 +41,9 @@ class Inside:
         self.uses: tuple[InputUse, ...] = find_uses(Graph.of(self._sites), inputs, self._constants)
         self.facts: tuple[StaticFact, ...] = self._find_facts()
 
-    def _known_constants(self) -> KnownConstants:
+    def _read_constants(self) -> KnownConstants:
         try:
-            return known_constants(self._graph, self._dependence, self._session)
+            return read_constants(self._graph, self._dependence, self._session)
         except RunError as error:
             raise TraceError(f"The inside of this SavedModel cannot be observed: {error.message}") from error
 

@@ -35,7 +35,7 @@ def translate_operator(call: Call) -> Translation:
     """What an operator of TensorFlow does."""
     make = _SETTINGS.get(call.operator)
     settings = make(call) if make is not None else None
-    return shared.refined(_operation(call, settings), settings)
+    return shared.refine(_operation(call, settings), settings)
 
 
 def _operation(call: Call, settings: Settings | None) -> Operation:
@@ -76,7 +76,7 @@ def _inference_norm(call: Call) -> Reduce:
 # ---------------------------------------------------------------------- along one axis
 
 
-def _joined(call: Call) -> Along:
+def _join(call: Call) -> Along:
     return Along(axis=call.operand(-1).integer)
 
 
@@ -88,15 +88,15 @@ def _cumulative(call: Call) -> Along:
     return Along(axis=call.operand(1).integer, reverse=bool(call.attributes.get("reverse")))
 
 
-def _flipped(call: Call) -> Along:
+def _flip(call: Call) -> Along:
     return Along(axis=call.operand(1).integer)
 
 
-def _rolled(call: Call) -> Along:
+def _roll(call: Call) -> Along:
     return Along(axis=call.operand(2).integer)
 
 
-def _turned_by_row(call: Call) -> Along:
+def _reverse_rows(call: Call) -> Along:
     return Along(axis=call.integer("seq_dim"))
 
 
@@ -104,7 +104,7 @@ def _largest(call: Call) -> Along:
     return Along(axis=-1, count=call.operand(1).integer)
 
 
-def _marked(call: Call) -> Along:
+def _one_hot(call: Call) -> Along:
     axis = call.integer("axis")
     return Along(axis=-1 if axis is None else axis)
 
@@ -118,7 +118,7 @@ def _last_axis(call: Call) -> Softmax:
 
 def _gather(call: Call) -> Lookup | Pick:
     axis = call.operand(2).integer if len(call.operands) > 2 else 0
-    return shared.gathered(call.operand(0), call.operand(1), axis)
+    return shared.gather(call.operand(0), call.operand(1), axis)
 
 
 def _gather_by_tuples(call: Call) -> Lookup | None:
@@ -127,15 +127,15 @@ def _gather_by_tuples(call: Call) -> Lookup | None:
     return Lookup(ids=ids.key) if table.key is None and ids.key is not None and not ids.sized else None
 
 
-def _strided(call: Call) -> Reduce | Pick | Slice:
+def _strided_slice(call: Call) -> Reduce | Pick | Slice:
     begins, ends, steps = (call.operand(place).integers for place in (1, 2, 3))
     if begins is None or ends is None or steps is None:
-        return _computed(call)
+        return _cut_where_computed(call)
     bounds = zip(begins, ends, steps, strict=True)
     return shared.cut([_entry(call, i, *bound) for i, bound in enumerate(bounds)])
 
 
-def _computed(call: Call) -> Pick | Slice:
+def _cut_where_computed(call: Call) -> Pick | Slice:
     """One position of one axis, which is no constant; whatever else is cut by computed bounds is a slice."""
     key = [_entry(call, i, _SOMEWHERE, _SOMEWHERE, 1) for i in range((call.operand(1).shape or (0,))[0])]
     found = shared.cut(key)
@@ -162,14 +162,14 @@ def _is_marked(call: Call, mask: str, place: int) -> bool:
     return bool(int(call.attributes.get(f"{mask}_mask") or 0) >> place & 1)
 
 
-def _sliced(call: Call) -> Slice:
+def _slice(call: Call) -> Slice:
     """A start and a size for every axis; a size of -1 reaches to the end."""
     starts, sizes = call.operand(1).integers, call.operand(2).integers
     if starts is None or sizes is None:
         return Slice()
     ends = [shared.NO_END if size == -1 else start + size for start, size in zip(starts, sizes, strict=True)]
     cuts = {i: (start, end, 1) for i, (start, end) in enumerate(zip(starts, ends, strict=True))}
-    return shared.sliced({axis: cut for axis, cut in cuts.items() if cut != shared.WHOLE})
+    return shared.slices({axis: cut for axis, cut in cuts.items() if cut != shared.WHOLE})
 
 
 # ---------------------------------------------------------------------- neighbours, pads, products
@@ -218,12 +218,12 @@ def _of_positions(call: Call, name: str) -> tuple[int, ...] | None:
 def _pad(call: Call) -> Pad:
     widths = call.operand(1).constant
     value = call.operand(2).number if len(call.operands) > 2 else 0.0
-    return shared.padded(None if widths is None else widths.tolist(), value)
+    return shared.pad(None if widths is None else widths.tolist(), value)
 
 
 def _mirror(call: Call) -> Pad:
     widths = call.operand(1).constant
-    return shared.padded(None if widths is None else widths.tolist(), None, copies=True)
+    return shared.pad(None if widths is None else widths.tolist(), None, copies=True)
 
 
 def _clip(call: Call) -> Clip:
@@ -244,27 +244,27 @@ _SETTINGS: dict[str, Callable[[Call], Settings | None]] = shared.by_name(
     {
         shared.fill: """
             Add AddV2 AddN BiasAdd Sub Mul Div RealDiv DivNoNan Xdivy FloorDiv Mod Pow Maximum Minimum""",
-        shared.chosen: "Select SelectV2",
-        shared.compared: "Equal NotEqual Greater GreaterEqual Less LessEqual",
+        shared.fill_of_choice: "Select SelectV2",
+        shared.comparison: "Equal NotEqual Greater GreaterEqual Less LessEqual",
         _reduction: "Mean Sum Max Min Prod All Any ArgMax ArgMin EuclideanNorm",
         _new_axis: "ExpandDims",
         _squeeze: "Squeeze",
         _fourier: "FFT IFFT RFFT IRFFT FFT2D",
         _inference_norm: "FusedBatchNorm FusedBatchNormV3",
-        _joined: "ConcatV2",
+        _join: "ConcatV2",
         _split: "Split SplitV",
         shared.along_attribute: "Unpack",
         _cumulative: "Cumsum Cumprod CumulativeLogsumexp",
-        _flipped: "ReverseV2",
-        _rolled: "Roll",
-        _turned_by_row: "ReverseSequence",
+        _flip: "ReverseV2",
+        _roll: "Roll",
+        _reverse_rows: "ReverseSequence",
         _largest: "TopKV2",
-        _marked: "OneHot",
+        _one_hot: "OneHot",
         _last_axis: "Softmax LogSoftmax",
         _gather: "GatherV2 ResourceGather Gather",
         _gather_by_tuples: "GatherNd",
-        _strided: "StridedSlice",
-        _sliced: "Slice",
+        _strided_slice: "StridedSlice",
+        _slice: "Slice",
         _convolution: "Conv2D Conv3D",
         _depthwise: "DepthwiseConv2dNative",
         _pool: "MaxPool MaxPool3D AvgPool AvgPool3D",

@@ -31,11 +31,20 @@ def _site(node: FrozenNode, graph: FrozenGraph, dependence: Dependence, constant
         name=node.name,
         operator=node.operator,
         operation=done.operation,
-        inputs=tuple(dict.fromkeys(node.inputs)),
+        inputs=tuple(dict.fromkeys(_worked_on_first(node))),
         outputs=node.outputs,
         settings=done.settings,
         module=node.module,
     )
+
+
+_AXIS_FIRST = frozenset({"Split"})
+"""Operators that name an axis before the tensor they work on."""
+
+
+def _worked_on_first(node: FrozenNode) -> tuple[str, ...]:
+    """The operands in the order that all frameworks share."""
+    return (*node.inputs[1:], node.inputs[0]) if node.operator in _AXIS_FIRST else node.inputs
 
 
 def _operand(key: str, graph: FrozenGraph, level: Level, constants: Constants) -> Operand:

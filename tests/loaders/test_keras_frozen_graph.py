@@ -48,7 +48,7 @@ def test_what_no_input_reaches_is_constant() -> None:
     assert depend(graph(node("Mul", "a b", "y"))).level("y") is Level.CONSTANT
 
 
-@pytest.mark.parametrize("operator", ["RandomUniform", "StatelessRandomGetKeyCounter", "TruncatedNormal", "Multinomial"])
+@pytest.mark.parametrize("operator", ["RandomUniform", "StatelessRandomUniformV2", "TruncatedNormal", "Multinomial"])
 def test_random_numbers_are_content(operator: str) -> None:
     assert depend(graph(node(operator, "a", "y"))).level("y") is Level.DATA
 

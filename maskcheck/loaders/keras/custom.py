@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from maskcheck.core.errors import LoadError
+from maskcheck.loaders.keras import private_api
 
 
 def custom_objects(places: tuple[str, ...]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def operations() -> dict[str, Any]:
     while waiting:
         for kind in waiting.pop().__subclasses__():
             waiting.append(kind)
-            if kind.__module__.startswith("keras.src.ops."):
+            if private_api.is_own_operation(kind):
                 found[kind.__name__] = kind
     return found
 

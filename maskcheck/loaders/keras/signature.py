@@ -10,6 +10,7 @@ from typing import Any
 
 from maskcheck.core.errors import LoadError
 from maskcheck.core.model import TensorSpec
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, pack_like
 
 BATCH = "batch"
@@ -31,7 +32,7 @@ def signature_of(model: Any) -> Signature:
     """
     symbolic = leaves(getattr(model, "inputs", None) or [])
     if symbolic:
-        structure = getattr(model, "_inputs_struct", None)
+        structure = private_api.nesting_of_inputs(model)
         specs = tuple(_spec(t.name, t.dtype, t.shape) for t in symbolic)
         if structure is None or len(leaves(structure)) != len(symbolic):
             structure = symbolic if len(symbolic) > 1 else symbolic[0]
@@ -108,4 +109,4 @@ def _spec_of_build(name: str, dtype: str, shape: Sequence[int | None]) -> Tensor
 def _starts_with_ids(model: Any) -> bool:
     """Whether an embedding is among the model's own layers, which then reads the input."""
     keras = import_module("keras")
-    return any(isinstance(layer, keras.layers.Embedding) for layer in model._flatten_layers())
+    return any(isinstance(layer, keras.layers.Embedding) for layer in private_api.layers_within(model))

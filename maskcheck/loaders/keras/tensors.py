@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-
-_MASK = "_keras_mask"
-"""The attribute by which Keras attaches a mask to a tensor."""
+from maskcheck.loaders.keras import private_api
 
 
 def identity(tensor: Any) -> int:
     """A number that no other living tensor has."""
-    own = getattr(tensor, "_id", None)
-    return own if isinstance(own, int) else id(tensor)
+    own = private_api.number_of(tensor)
+    return id(tensor) if own is None else own
 
 
 def is_tensor(value: Any) -> bool:
@@ -47,14 +45,14 @@ def pack_like(structure: Any, values: list[Any]) -> Any:
 
 def mask_of(tensor: Any) -> Any:
     """The mask attached to a tensor, or ``None``."""
-    return getattr(tensor, _MASK, None)
+    return getattr(tensor, private_api.MASK, None)
 
 
 def put_masks(tensors: Sequence[Any], masks: Sequence[Any]) -> None:
     """Attach to each tensor its mask again."""
     for tensor, mask in zip(tensors, masks, strict=True):
         if mask is not None:
-            setattr(tensor, _MASK, mask)
+            setattr(tensor, private_api.MASK, mask)
 
 
 def dtype_of(tensor: Any) -> str:
@@ -83,5 +81,5 @@ def copy(tensor: Any) -> Any:
 def _hand_mask(new: Any, old: Any) -> Any:
     mask = mask_of(old)
     if mask is not None:
-        setattr(new, _MASK, mask)
+        setattr(new, private_api.MASK, mask)
     return new

@@ -12,6 +12,7 @@ import numpy as np
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array
 from maskcheck.core.training import Step, Targets
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.tensors import leaves, read
 
 PAD = 0
@@ -55,7 +56,7 @@ def step(model: Any, call: Callable[[bool], Any], labels: list[Array], by_name: 
 
 
 def _require_compiled(model: Any) -> None:
-    if not getattr(model, "compiled", False) or getattr(model, "_compile_loss", None) is None:
+    if not getattr(model, "compiled", False) or not private_api.has_compiled_loss(model):
         raise RunError(_NOT_COMPILED)
 
 
@@ -131,7 +132,7 @@ def _is_stepwise(kind: str, value: Array) -> bool:
 @contextmanager
 def _leave_alone(model: Any) -> Iterator[None]:
     """No dropout and no noise meanwhile; state that a step changes is put back."""
-    layers = [layer for layer in model._flatten_layers() if layer is not model]
+    layers = [layer for layer in private_api.layers_within(model) if layer is not model]
     rates = [
         (layer, name, layer.__dict__[name])
         for layer in layers

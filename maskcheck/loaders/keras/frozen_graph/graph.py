@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
 from maskcheck.core.errors import TraceError
+from maskcheck.loaders.keras import private_api
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,8 @@ def flatten(function: Any, arguments: Iterable[str], results: Iterable[str]) -> 
     Raises:
         TraceError: it reads tables or other state that cannot be written into the graph.
     """
-    convert = import_module("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
     try:
-        frozen = convert(function, lower_control_flow=False)
+        frozen = private_api.freeze_variables(function)
     except Exception as error:
         raise TraceError(f"The graph of this SavedModel cannot be made graph: {str(error)[:200]}") from error
     arguments, results = sorted(arguments), sorted(results)

@@ -12,6 +12,7 @@ from maskcheck.core.model import Array
 from maskcheck.ir.constants import SMALL
 from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Kind
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.journey import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, read, tensors_in
 from maskcheck.loaders.keras.trace_builder import TraceBuilder
@@ -96,10 +97,9 @@ def operand(value: Any, builder: TraceBuilder) -> Operand:
 
 def shape_of(tensor: Any) -> tuple[int, ...] | None:
     """The shape of a tensor, which may come as a handle to a variable; ``None`` where it is not told."""
-    data: Any = getattr(tensor, "_handle_data", None)
     try:
-        shape = data.shape_and_type[0].shape.dim if data is not None else None
-        return tuple(int(d.size) for d in shape) if shape is not None else tuple(int(d) for d in tensor.shape)
+        behind = private_api.shape_behind(tensor)
+        return tuple(int(size) for size in tensor.shape) if behind is None else behind
     except (AttributeError, IndexError, TypeError, ValueError):
         return None
 

@@ -32,9 +32,6 @@ def translate_keras_operation(call: Call) -> Translation:
     return shared.refine(operator_operation(call.operator), make(call) if make is not None else None)
 
 
-# ---------------------------------------------------------------------- reductions
-
-
 def _reduction(call: Call) -> Reduce:
     """Without axes, all are reduced."""
     axes = call.integers("axis")
@@ -57,9 +54,6 @@ def _norm_by_statistics(call: Call) -> Reduce:
     return Reduce(axes=())
 
 
-# ---------------------------------------------------------------------- along one axis
-
-
 def _side_by_side(call: Call) -> Along:
     """Along the second axis; rows of numbers have but one."""
     return Along(axis=0 if call.rank == 1 else 1)
@@ -79,9 +73,6 @@ def _scan(call: Call) -> Along:
 
 def _softmax(call: Call) -> Softmax:
     return Softmax(axis=call.integer("axis"))
-
-
-# ---------------------------------------------------------------------- positions
 
 
 def _gather(call: Call) -> Lookup | Pick:
@@ -110,9 +101,6 @@ def _slice(call: Call) -> Slice:
 
 def _whole_numbers(call: Call, name: str) -> tuple[int, ...] | None:
     return call.named.get(name, ABSENT).integers or call.integers(name)
-
-
-# ---------------------------------------------------------------------- neighbours, pads, products
 
 
 def _convolution(call: Call) -> Window:

@@ -73,9 +73,6 @@ _COMPARED: Mapping[str, Callable[[Any], float]] = {
 """What these layers compare with what they read, to tell padding."""
 
 
-# ---------------------------------------------------------------------- tables, masks, arithmetic
-
-
 def _lookup(layer: Any, inputs: LayerInputs) -> Lookup:
     return Lookup(rows=int(layer.input_dim), padding=0 if layer.mask_zero else None, ids=inputs.first.key)
 
@@ -90,9 +87,6 @@ def _fill(layer: Any, inputs: LayerInputs) -> Fill:
 
 def _stepwise(layer: Any, inputs: LayerInputs) -> StepwiseLayer:
     return StepwiseLayer(recurrent=layer_operation(layer.layer).kind is Kind.RECURRENT)
-
-
-# ---------------------------------------------------------------------- axes
 
 
 def _pool_all(layer: Any, inputs: LayerInputs) -> Reduce:
@@ -135,9 +129,6 @@ def _join(layer: Any, inputs: LayerInputs) -> Along:
 
 def _flatten(layer: Any, inputs: LayerInputs) -> Along:
     return Along(axis=1)
-
-
-# ---------------------------------------------------------------------- neighbours, pads
 
 
 def _convolution(layer: Any, inputs: LayerInputs) -> Window:
@@ -199,9 +190,6 @@ def _positions(layer: Any, rank: int) -> range:
 
 def _channels_last(layer: Any) -> bool:
     return getattr(layer, "data_format", "channels_last") != "channels_first"
-
-
-# ---------------------------------------------------------------------- over time
 
 
 def _recurrence(layer: Any, inputs: LayerInputs) -> Recurrence:

@@ -13,7 +13,7 @@ from maskcheck.ir.constants import SMALL
 from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Kind
 from maskcheck.loaders.keras import private_api
-from maskcheck.loaders.keras.journey import LayerCall
+from maskcheck.loaders.keras.layer_calls import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, read, tensors_in
 from maskcheck.loaders.keras.trace_builder import TraceBuilder
 from maskcheck.loaders.keras.translate.call import Call, Operand

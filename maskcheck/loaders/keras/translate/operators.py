@@ -46,9 +46,6 @@ def _operation(call: Call, settings: Settings | None) -> Operation:
     return _OWN.get(call.operator) or operator_operation(call.operator)
 
 
-# ---------------------------------------------------------------------- reductions
-
-
 def _reduction(call: Call) -> Reduce:
     return Reduce(axes=call.operand(1).integers, keeps_axes=bool(call.attributes.get("keep_dims")))
 
@@ -71,9 +68,6 @@ def _inference_norm(call: Call) -> Reduce:
     if not call.attributes.get("is_training", True):
         return Reduce(axes=())
     return Reduce(axes=(0, 1, 2) if _channels_last(call) else (0, 2, 3))
-
-
-# ---------------------------------------------------------------------- along one axis
 
 
 def _join(call: Call) -> Along:
@@ -111,9 +105,6 @@ def _one_hot(call: Call) -> Along:
 
 def _last_axis(call: Call) -> Softmax:
     return Softmax(axis=-1)
-
-
-# ---------------------------------------------------------------------- positions
 
 
 def _gather(call: Call) -> Lookup | Pick:
@@ -170,9 +161,6 @@ def _slice(call: Call) -> Slice:
     ends = [shared.NO_END if size == -1 else start + size for start, size in zip(starts, sizes, strict=True)]
     cuts = {i: (start, end, 1) for i, (start, end) in enumerate(zip(starts, ends, strict=True))}
     return shared.slices({axis: cut for axis, cut in cuts.items() if cut != shared.WHOLE})
-
-
-# ---------------------------------------------------------------------- neighbours, pads, products
 
 
 def _convolution(call: Call) -> Window:

@@ -38,9 +38,6 @@ def refine(operation: Operation, settings: Settings | None) -> Translation:
     return Translation(operation=_REFINED.get((operation, type(settings)), operation), settings=settings)
 
 
-# ---------------------------------------------------------------------- arithmetic
-
-
 def fill_among(operands: Iterable[Operand]) -> Fill:
     """The constants among ``operands``."""
     return Fill(values=tuple(number for o in operands if (number := o.number) is not None))
@@ -62,9 +59,6 @@ def comparison(call: Call) -> Compare:
     if left.number is not None:
         return Compare(value=left.number, operand=right.key, swapped=True)
     return Compare()
-
-
-# ---------------------------------------------------------------------- positions
 
 
 def along_attribute(call: Call) -> Along:
@@ -136,9 +130,6 @@ def _new_axes(key: Sequence[Any]) -> tuple[int, ...]:
 def _plain(entry: Any) -> bool:
     """Whether an entry of a key is a slice or one position, not a list or a tensor of positions."""
     return isinstance(entry, slice) or is_integer(entry)
-
-
-# ---------------------------------------------------------------------- neighbours and pads
 
 
 def window(

@@ -21,8 +21,8 @@ Axes = tuple[int, ...]
 class Reduce:
     """A reduction, or a normalisation over whole axes. ``axes``: ``()`` for none, ``None`` where not known.
 
-    ``spatial`` says that all axes behind the second are reduced, however many there are. ``mask`` is the key of a mask
-    that was handed to a layer by hand.
+    ``spatial`` says that all axes behind the second are reduced, however many there are. ``mask`` is the key of the
+    mask that a layer was given, by hand or beside its input.
     """
 
     axes: Axes | None = None
@@ -50,7 +50,7 @@ class Along:
 class Softmax:
     """``flattens``: everything from ``axis`` on is normalised together, as ONNX did before opset 13.
 
-    ``mask`` is the key of a mask that was handed to a layer by hand.
+    ``mask`` is the key of the mask that a layer was given, by hand or beside its input.
     """
 
     axis: int | None = -1

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from maskcheck.core.model import Array
-from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.journey import LayerCall
+from maskcheck.loaders.keras.layer_calls import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, put_masks, read
 
 _FLAG = "return_attention_scores"
 
 
-def weights_of(layer_call: LayerCall, function: Function) -> Array | None:
+def weights_of(layer_call: LayerCall) -> Array | None:
     """Weights ``(batch, heads, queries, keys)`` of a call that is about to happen.
 
     ``None`` where the layer does not give any. The layer may take masks off the tensors it reads; they are put back.
     """
     try:
-        result = function(*layer_call.args, **{**layer_call.kwargs, _FLAG: True})
+        called = layer_call.invocation
+        result = called.function(*called.args, **{**called.kwargs, _FLAG: True})
     except (TypeError, ValueError, NotImplementedError):
         return None
     finally:

@@ -32,7 +32,7 @@ def require_keras(path: Path) -> Any:
         if wanted in _BACKENDS and util.find_spec(wanted) is None:
             raise LoadError(f"{path}: Keras is to run on {wanted}, which is not installed.", hint=_INSTALL)
     try:
-        with _without_greetings():
+        with _hold_back_greetings():
             return import_module("keras")
     except Exception as error:
         raise LoadError(f"{path}: Keras cannot be imported: {error}", hint=_INSTALL) from error
@@ -42,7 +42,7 @@ _GREETINGS = (b"absl::InitializeLog", b"oneDNN custom operations", b"cpu_feature
 
 
 @contextmanager
-def _without_greetings() -> Iterator[None]:
+def _hold_back_greetings() -> Iterator[None]:
     """Hold back what TensorFlow's libraries write to the error stream when they are loaded; all else is passed on.
 
     They write before any log level is heard, and past Python. Someone who reads a verdict should not first read that

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from maskcheck.core.errors import LoadError
+from maskcheck.loaders.keras import private_api
 
 
 def custom_objects(places: tuple[str, ...]) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def custom_objects(places: tuple[str, ...]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for place in places:
-        module = _imported(place)
+        module = _import_place(place)
         found |= {
             name: value
             for name, value in vars(module).items()
@@ -41,12 +42,12 @@ def operations() -> dict[str, Any]:
     while waiting:
         for kind in waiting.pop().__subclasses__():
             waiting.append(kind)
-            if kind.__module__.startswith("keras.src.ops."):
+            if private_api.is_own_operation(kind):
                 found[kind.__name__] = kind
     return found
 
 
-def _imported(place: str) -> ModuleType:
+def _import_place(place: str) -> ModuleType:
     try:
         if place.endswith(".py"):
             return _from_file(Path(place))

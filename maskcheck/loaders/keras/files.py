@@ -26,31 +26,31 @@ def read_config(path: Path) -> Any:
         LoadError: the file is damaged.
     """
     try:
-        text = _zipped(path) if zipfile.is_zipfile(path) else _hdf5(path)
+        text = _read_zip(path) if zipfile.is_zipfile(path) else _read_hdf5(path)
         return json.loads(text) if text is not None else None
     except (OSError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise LoadError(f"{path}: the Keras model is damaged ({error}).", hint="Save or fetch it again.") from error
 
 
-def _zipped(path: Path) -> str:
+def _read_zip(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         return archive.read("config.json").decode("utf-8")
 
 
-def _hdf5(path: Path) -> str | None:
+def _read_hdf5(path: Path) -> str | None:
     with import_module("h5py").File(path, "r") as file:
         config = file.attrs.get("model_config")
     return config.decode("utf-8") if isinstance(config, bytes) else config
 
 
 @contextmanager
-def readable(path: Path, config: Any) -> Iterator[Path]:
+def make_readable(path: Path, config: Any) -> Iterator[Path]:
     """The model file under a name by which Keras knows its format, without settings of Keras 2 that mean nothing.
 
     The file itself is left alone; a temporary copy is made where its configuration has to change.
     """
     suffix = ".keras" if zipfile.is_zipfile(path) else ".h5"
-    plain = _without_gone(config)
+    plain = _leave_out_gone(config)
     if path.suffix == suffix and plain == config:
         yield path
         return
@@ -66,7 +66,7 @@ def readable(path: Path, config: Any) -> Iterator[Path]:
 
 
 @contextmanager
-def readable_weights(path: Path) -> Iterator[Path]:
+def make_weights_readable(path: Path) -> Iterator[Path]:
     """The file of weights under a name by which Keras knows it."""
     if path.name.endswith(_WEIGHTS):
         yield path
@@ -77,9 +77,9 @@ def readable_weights(path: Path) -> Iterator[Path]:
         yield file
 
 
-def _without_gone(node: Any) -> Any:
+def _leave_out_gone(node: Any) -> Any:
     if isinstance(node, list):
-        return [_without_gone(item) for item in node]
+        return [_leave_out_gone(item) for item in node]
     if isinstance(node, dict):
-        return {k: _without_gone(v) for k, v in node.items() if k != _GONE or v}
+        return {k: _leave_out_gone(v) for k, v in node.items() if k != _GONE or v}
     return node

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol
 
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.backend import executes, on_tensorflow
 
 Function = Callable[..., Any]
@@ -79,8 +80,7 @@ def _watch_layers(watcher: Watcher, ours: Callable[[], bool]) -> list[Function]:
 
 def _watch_tensorflow(watcher: Watcher, ours: Callable[[], bool]) -> list[Function]:
     """Every generated operator function calls one of the two entry points that are replaced here."""
-    runtime = import_module("tensorflow.python.pywrap_tfe")
-    functions = import_module("tensorflow.python.eager.polymorphic_function.polymorphic_function")
+    runtime = private_api.operator_runtime()
 
     def of_operators(original: Function) -> Function:
         def execute(context: Any, name: str, label: Any, *arguments: Any) -> Any:
@@ -111,9 +111,9 @@ def _watch_tensorflow(watcher: Watcher, ours: Callable[[], bool]) -> list[Functi
         return call
 
     return [
-        _replace(runtime, "TFE_Py_FastPathExecute", of_operators),
-        _replace(runtime, "TFE_Py_Execute", of_fallbacks),
-        _replace(functions.Function, "__call__", of_graphs),
+        _replace(runtime, private_api.OPERATORS, of_operators),
+        _replace(runtime, private_api.OTHER_OPERATORS, of_fallbacks),
+        _replace(private_api.graph_function(), "__call__", of_graphs),
     ]
 
 

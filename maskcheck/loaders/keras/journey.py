@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from maskcheck.core.model import MaskFate, MaskStep
+from maskcheck.ir.dependence import reads_size_only
 from maskcheck.ir.graph import Site
 from maskcheck.ir.static_fact import FactKind, StaticFact
-from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.operations import SIZES
-from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replaced, tensors_in
+from maskcheck.loaders.keras.layer_calls import LayerCall
+from maskcheck.loaders.keras.tensors import identity, mask_of, pack_like, read, replace_values, tensors_in
 
 _LACKS = "one of its inputs carries no mask"
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCall:
-    """One layer call before it happens. ``masks`` holds for each tensor of ``data`` the mask that came beside it, or
-    ``None``; ``given`` are masks passed as arguments, by hand or by a functional model.
-
-    ``accepts`` says whether the layer's ``call`` takes a mask at all; ``named`` holds all arguments by name.
-    """
-
-    layer: Any
-    data: tuple[Any, ...]
-    beside: tuple[Any, ...]
-    given: tuple[Any, ...]
-    accepts: bool
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    named: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def masks(self) -> tuple[Any, ...]:
-        return tuple(m for m in self.beside if m is not None)
-
-    @property
-    def masked(self) -> tuple[Any, ...]:
-        """Those tensors of ``data`` that a mask belongs to."""
-        alone = len(self.data) == 1 and bool(self.given)
-        return self.data if alone else tuple(t for t, m in zip(self.data, self.beside, strict=True) if m is not None)
-
-    @property
-    def arrived(self) -> bool:
-        return bool(self.masks or self.given)
-
-    @property
-    def used(self) -> bool:
-        return self.accepts and self.arrived
-
-    @property
-    def partly(self) -> bool:
-        """Whether some of several sequences came without a mask."""
-        lacking = (m is None and len(t.shape) > 1 for t, m in zip(self.data, self.beside, strict=True))
-        return bool(self.masks) and any(lacking)
-
-    @property
-    def taken_off(self) -> bool:
-        """After the call: whether the layer removed the mask from the tensors it read, under everybody else's eyes."""
-        return any(m is not None and mask_of(t) is None for t, m in zip(self.data, self.beside, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     step: MaskStep
     place: str
@@ -84,12 +37,12 @@ class MaskJourneyRecorder:
 
     @property
     def steps(self) -> tuple[MaskStep, ...]:
-        return tuple(self._settled(e).step for e in self._entries)
+        return tuple(self._settle(e).step for e in self._entries)
 
     def facts(self) -> tuple[StaticFact, ...]:
         """Where masks are lost or ignored. ``site`` names the trace's site at that place."""
         kinds = {MaskFate.DROPPED: FactKind.MASK_DROPPED, MaskFate.IGNORED: FactKind.MASK_IGNORED}
-        settled = [self._settled(e) for e in self._entries]
+        settled = [self._settle(e) for e in self._entries]
         lost = [
             StaticFact(kind=kinds[e.step.fate], site=e.place, detail=e.step.detail)
             for e in settled
@@ -100,15 +53,11 @@ class MaskJourneyRecorder:
             *(StaticFact(kind=FactKind.MASK_DROPPED, site=e.place, detail=e.step.detail) for e in settled if e.widened),
         )
 
-    def take(self, other: MaskJourneyRecorder) -> None:
-        """Become a copy of another recorder."""
-        self._entries, self._masked = list(other._entries), set(other._masked)
-
     def meet(self, layer_call: LayerCall) -> None:
         """Note which tensors come to a call with a mask, before the call can take it off."""
         self._masked |= {identity(t) for t in layer_call.masked}
 
-    def _settled(self, entry: _Entry) -> _Entry:
+    def _settle(self, entry: _Entry) -> _Entry:
         """A result that reaches a reader with a mask has one: functional models hand some masks over as arguments."""
         kept = {MaskFate.DROPPED: MaskFate.PASSED, MaskFate.CONSUMED: MaskFate.USED}
         step = entry.step
@@ -120,12 +69,10 @@ class MaskJourneyRecorder:
         """The place of a call whose inside comes next."""
         return len(self._entries)
 
-    def layer(
-        self, layer_call: LayerCall, site: str, result: Any, values: Sequence[Any], function: Function, depth: int
-    ) -> None:
+    def layer(self, layer_call: LayerCall, site: str, result: Any, values: Sequence[Any], depth: int) -> None:
         """Enter a call that is one site; ``values`` are the tensors of ``result`` as its readers get them."""
         fate = _fate(layer_call, result)
-        if fate is MaskFate.PASSED and _mixes(layer_call, result, function):
+        if fate is MaskFate.PASSED and _mixes(layer_call, result):
             fate = MaskFate.IGNORED
         outputs = tuple(identity(t) for t in values)
         widened = layer_call.partly and _widens(layer_call)
@@ -134,11 +81,9 @@ class MaskJourneyRecorder:
             step = replace(
                 step, detail=f"{_who(layer_call, site)} hands on a mask in which pads are real, because {_LACKS}"
             )
-        self._entries.append(_Entry(step, site, outputs, widened=widened))
+        self._entries.append(_Entry(step=step, place=site, outputs=outputs, widened=widened))
 
-    def enclosing(
-        self, mark: int, layer_call: LayerCall, path: str, maker: str, result: Any, function: Function, depth: int
-    ) -> None:
+    def enclosing(self, mark: int, layer_call: LayerCall, path: str, maker: str, result: Any, depth: int) -> None:
         """Enter a call that was looked into, before what happened inside; ``maker`` is the site that made the result.
 
         A layer that takes the mask, or hands one on, may well compute on bare tensors inside: that loses nothing. A
@@ -146,7 +91,7 @@ class MaskJourneyRecorder:
         and never came out.
         """
         fate = _fate(layer_call, result)
-        if fate is MaskFate.PASSED and _mixes(layer_call, result, function):
+        if fate is MaskFate.PASSED and _mixes(layer_call, result):
             fate = MaskFate.IGNORED
         place = path if fate is MaskFate.IGNORED else maker
         inside = self._entries[mark:]
@@ -154,18 +99,19 @@ class MaskJourneyRecorder:
         if not model and (layer_call.used or fate not in (MaskFate.DROPPED, MaskFate.NONE)):
             inside = [e for e in inside if not e.raw]
         outputs = tuple(identity(t) for t in tensors_in(result))
-        self._entries[mark:] = [_Entry(_step(layer_call, path, fate, result, depth), place, outputs), *inside]
+        step = _step(layer_call, path, fate, result, depth)
+        self._entries[mark:] = [_Entry(step=step, place=place, outputs=outputs), *inside]
 
     def operator(self, site: Site, operands: Iterable[Any], values: Sequence[Any], depth: int) -> None:
         """Enter an operator that took a masked sequence and left one without a mask."""
         masked = next((t for t in operands if mask_of(t) is not None), None)
-        if masked is None or not values or site.operator in SIZES or mask_of(values[0]) is not None:
+        if masked is None or not values or reads_size_only(site.operation) or mask_of(values[0]) is not None:
             return
         shape = tuple(values[0].shape)
         owner = f" in {site.module}" if site.module else ""
         detail = f"the operation {site.operator}{owner} drops the mask, and Keras does not warn of that"
         step = MaskStep(site.name, site.name, site.operator, MaskFate.DROPPED, True, False, False, detail, shape, depth)
-        self._entries.append(_Entry(step, site.name, raw=True))
+        self._entries.append(_Entry(step=step, place=site.name, raw=True))
 
 
 def _fate(layer_call: LayerCall, result: Any) -> MaskFate:
@@ -218,28 +164,29 @@ def _widens(layer_call: LayerCall) -> bool:
     return any(bool(np.any(read(m))) for m in tensors_in(made))
 
 
-def _mixes(layer_call: LayerCall, result: Any, function: Function) -> bool:
+def _mixes(layer_call: LayerCall, result: Any) -> bool:
     """Whether a change of the last position of the input reaches other positions of the result."""
     outputs, masks = list(tensors_in(result)), layer_call.masks
     length = masks[0].shape[1] if masks and len(masks[0].shape) > 1 else 0
     if not length or not outputs or len(outputs[0].shape) < 2 or outputs[0].shape[1] != length:
         return False
-    changed = [_moved(t, length) for t in layer_call.data]
-    if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(layer_call.kwargs)):
+    changed = [_move_last(t, length) for t in layer_call.data]
+    called = layer_call.invocation
+    if not changed or any(c is None for c in changed) or any(True for _ in tensors_in(called.kwargs)):
         return False
     try:
-        again = function(*pack_like(layer_call.args, changed), **layer_call.kwargs)
+        again = replace(called, args=pack_like(called.args, changed)).run()
     except Exception:  # a layer may refuse any second call; then nothing is known
         return False
     before, after = read(outputs[0]), read(next(tensors_in(again)))
     return before.shape == after.shape and not np.array_equal(before[:, :-1], after[:, :-1], equal_nan=True)
 
 
-def _moved(tensor: Any, length: int) -> Any:
+def _move_last(tensor: Any, length: int) -> Any:
     value = read(tensor)
     if value.ndim < 2 or value.shape[1] != length or not np.issubdtype(value.dtype, np.floating):
         return None
     value = value.copy()
     noise = np.random.default_rng(0).standard_normal(value[:, -1].shape)
     value[:, -1] += noise.astype(value.dtype)
-    return replaced(tensor, value)
+    return replace_values(tensor, value)

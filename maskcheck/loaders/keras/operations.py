@@ -102,7 +102,6 @@ _OPERATORS: dict[Op, str] = {
     Op.IS_INFINITE: "IsInf Isinf",
     Op.IS_FINITE: "Isfinite IsFinite",
     Op.ONE_HOT: "OneHot",
-    Op.ELEMENTWISE: "ZerosLike OnesLike",
     Op.MATMUL: "MatMul Matmul BatchMatMul BatchMatMulV2 BatchMatMulV3 Dot Tensordot",
     Op.EINSUM: "Einsum",
     Op.SOFTMAX: "Softmax",
@@ -149,24 +148,25 @@ _OPERATORS: dict[Op, str] = {
     Op.SQUEEZE: "Squeeze",
     Op.REPEAT: "Tile Repeat",
     Op.EXPAND: "BroadcastTo",
-    Op.LAYOUT: "Pack",
     Op.CONCATENATE: "Concat ConcatV2 Concatenate Hstack Vstack",
-    Op.STACK: "Stack",
+    Op.STACK: "Stack Pack",
     Op.PAD: "Pad PadV2 MirrorPad",
     Op.TOP_K: "TopK TopKV2",
     Op.SORT: "Sort Argsort",
-    Op.UNIQUE: "Unique",
+    Op.UNIQUE: "Unique UniqueV2",
     Op.NON_ZERO: "NonZero Nonzero",
     Op.SCATTER: "ScatterNd TensorScatterUpdate SegmentSum",
-    Op.ROUTING: "DynamicPartition",
-    Op.RANDOM: "RandomUniform RandomStandardNormal StatelessRandomUniformV2 StatelessRandomNormalV2",
+    Op.ROUTING: "DynamicPartition NonMaxSuppressionV3",
     Op.SHAPE: "Shape ShapeN Size Rank",
+    Op.CONSTANT: "Fill",
+    Op.CONSTANT_LIKE: "ZerosLike OnesLike",
+    Op.RANGE: "Range Arange",
     Op.SUBGRAPH: "If StatelessIf PartitionedCall StatefulPartitionedCall Cond Map VectorizedMap",
 }
 
 
-SIZES = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"})
-"""Operators that read nothing of a tensor but its shape."""
+_DRAWS = ("Random", "Multinomial", "TruncatedNormal")
+"""Parts of the names of operators that draw random numbers."""
 
 
 def _table(source: dict[Op, str]) -> dict[str, Op]:
@@ -182,7 +182,7 @@ _STEPWISE = (Kind.MATMUL, Kind.ELEMENTWISE, Kind.EMBEDDING)
 
 def operator_operation(operator: str) -> Op:
     """Translate a TensorFlow operator or the class name of a Keras operation."""
-    return OPERATORS.get(operator, Op.OTHER)
+    return OPERATORS.get(operator) or (Op.RANDOM if any(part in operator for part in _DRAWS) else Op.OTHER)
 
 
 def layer_operation(layer: Any) -> Op:

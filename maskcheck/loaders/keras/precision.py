@@ -7,7 +7,7 @@ from typing import Any
 _NAMES = frozenset({"float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"})
 
 
-def recast(model: Any, precision: str) -> Any | None:
+def copy_in_precision(model: Any, precision: str) -> Any | None:
     """A copy of ``model`` with every layer and every cast in ``precision``; ``None`` where its configuration cannot
     be read, or makes another model.
 
@@ -15,7 +15,7 @@ def recast(model: Any, precision: str) -> Any | None:
     them are renamed.
     """
     try:
-        copy = type(model).from_config(_renamed(model.get_config(), precision))
+        copy = type(model).from_config(_rename_types(model.get_config(), precision))
         if not copy.built or [w.shape for w in copy.weights] != [w.shape for w in model.weights]:
             return None
         copy.set_weights(model.get_weights())
@@ -24,9 +24,9 @@ def recast(model: Any, precision: str) -> Any | None:
     return copy
 
 
-def _renamed(value: Any, precision: str) -> Any:
+def _rename_types(value: Any, precision: str) -> Any:
     if isinstance(value, dict):
-        return {key: _renamed(item, precision) for key, item in value.items()}
+        return {key: _rename_types(item, precision) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_renamed(item, precision) for item in value)
+        return type(value)(_rename_types(item, precision) for item in value)
     return precision if isinstance(value, str) and value in _NAMES else value

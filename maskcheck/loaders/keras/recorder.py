@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
-from maskcheck.core.model import Array
-from maskcheck.ir.graph import Site
-from maskcheck.ir.operation import Kind, Operation
-from maskcheck.loaders.keras.attention import weights_of
-from maskcheck.loaders.keras.attributes import layer_attributes, operator_attributes
-from maskcheck.loaders.keras.frames import user_line
-from maskcheck.loaders.keras.hooks import Function
-from maskcheck.loaders.keras.journey import LayerCall, MaskJourneyRecorder
-from maskcheck.loaders.keras.operations import layer_operation
-from maskcheck.loaders.keras.tensors import is_symbolic, is_tensor, leaves, mask_of, pack_like, tensors_in
+from maskcheck.core.model import Array, Feeds
+from maskcheck.ir.operation import Operation
+from maskcheck.ir.source import running_user_line
+from maskcheck.loaders.keras.calling import Caller, is_entrance
+from maskcheck.loaders.keras.hooks import Function, watching
+from maskcheck.loaders.keras.journey import MaskJourneyRecorder
+from maskcheck.loaders.keras.layer_calls import Invocation, LayerCall, read_layer_call
+from maskcheck.loaders.keras.layer_sites import LayerSites
+from maskcheck.loaders.keras.notes import Notes, Place, repack
+from maskcheck.loaders.keras.opened_layers import enter_journey, fill_gaps, opens
+from maskcheck.loaders.keras.tensors import is_symbolic, leaves, tensors_in
 from maskcheck.loaders.keras.trace_builder import PendingSite, TraceBuilder
 from maskcheck.loaders.keras.translate.call import Translation
 from maskcheck.loaders.keras.translate.keras_operations import translate_keras_operation
-from maskcheck.loaders.keras.translate.layers import LayerInputs, translate_layer, translate_mask
-from maskcheck.loaders.keras.translate.operands import layer_inputs, operation_call, operator_call, split_arguments
+from maskcheck.loaders.keras.translate.operands import operation_call, operator_call, split_arguments
 from maskcheck.loaders.keras.translate.operators import translate_operator
-from maskcheck.loaders.keras.uses import Uses
 
 
 class Recorder:
     """A ``hooks.Watcher``. Layers of Keras itself are one site each; models and layers of others are looked into.
 
-    ``journey`` and ``uses`` are kept where they are given; ``attention`` says whether attention weights are recomputed.
+    ``journey`` is kept where it is given; ``attention`` says whether attention weights are recomputed.
     """
 
     def __init__(
@@ -40,192 +37,98 @@ class Recorder:
         wanted: Collection[str] | None,
         *,
         journey: MaskJourneyRecorder | None = None,
-        uses: Uses | None = None,
         attention: bool = False,
     ) -> None:
         self.builder = TraceBuilder(patches, wanted)
-        self.attention: dict[str, Array] = {}
-        self._journey = journey
-        self._uses = uses
-        self._weights = attention
-        self._path: list[tuple[str, str]] = []
+        self._notes = Notes(builder=self.builder, place=Place(), journey=journey)
+        self._layers = LayerSites(self._notes, weighs=attention)
         self._root = True
         self._closed = 0
 
+    @property
+    def attention(self) -> Mapping[str, Array]:
+        """Attention weights by the names of their sites."""
+        return self._layers.attention
+
     def feed(self, name: str, tensor: Any) -> Any:
         """Enter a model input; returns the tensor to run the model on."""
-        with self._unwatched():
-            tensor = self.builder.feed(name, tensor)
-        if self._uses is not None:
-            self._uses.start(name, len(tensor.shape))
-        return tensor
-
-    # ------------------------------------------------------------------ what is watched
+        with self._look_away():
+            return self.builder.feed(name, tensor)
 
     def layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._closed or _symbolic(args, kwargs):
-            return function(*args, **kwargs)
+        invocation = Invocation(function=function, args=args, kwargs=kwargs)
+        if self._closed or _is_symbolic(invocation):
+            return invocation.run()
         if self._root:
             self._root = False
-            return self._opened(layer, function, args, kwargs, None)
-        if not opens(layer):
-            return self._whole_layer(layer, function, args, kwargs)
-        layer_call = self._layer_call(layer, args, kwargs) if self._journey is not None else None
-        self._path.append((layer.name, type(layer).__name__))
-        try:
-            return self._opened(layer, function, args, kwargs, layer_call)
-        finally:
-            self._path.pop()
+            return self._look_into(layer, invocation)
+        layer_call = self._meet(layer, invocation)
+        if opens(layer):
+            with self._notes.place.inside(layer):
+                return self._look_into(layer, invocation, layer_call)
+        with self._look_away():
+            return self._layers.record(layer_call)
 
     def operation(self, operation: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._closed or _symbolic(args, kwargs):
-            return function(*args, **kwargs)
-        with self._unwatched():
+        invocation = Invocation(function=function, args=args, kwargs=kwargs)
+        if self._closed or _is_symbolic(invocation):
+            return invocation.run()
+        with self._look_away():
             done = translate_keras_operation(operation_call(operation, args, kwargs, self.builder))
-        call = self._call(operation.name, type(operation).__name__, done, layer_attributes(operation))
-        return self._whole(call, function, args, kwargs)
+            call = self._notes.place.pending(operation.name, type(operation).__name__, done)
+            return self._record(call, invocation)
 
     def graph(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        invocation = Invocation(function=function, args=args, kwargs=kwargs)
         if self._closed or self._root:
-            return function(*args, **kwargs)
-        call = self._call(name, name, Translation(operation=Operation.SUBGRAPH), {})
-        return self._whole(call, function, args, kwargs)
+            return invocation.run()
+        with self._look_away():
+            call = self._notes.place.pending(name, name, Translation(operation=Operation.SUBGRAPH))
+            return self._record(call, invocation)
 
     def operator(self, name: str, arguments: tuple[Any, ...], function: Function) -> Any:
-        if self._closed or self._root:
-            return function()
         result = function()
-        with self._unwatched():
-            return self._operator_result(name, arguments, result)
-
-    def _operator_result(self, name: str, arguments: tuple[Any, ...], result: Any) -> Any:
-        operands = list(tensors_in(split_arguments(arguments)[0]))
-        inputs = self.builder.keys(operands)
-        outputs = list(tensors_in(result)) if result is not None else []
-        if not inputs or not outputs:
+        if self._closed or self._root or result is None:
             return result
-        done = translate_operator(operator_call(name, arguments, self.builder))
-        call = replace(self._call(name, name, done, operator_attributes(name, arguments)), source=user_line())
-        site, values = self.builder.write(call, inputs, outputs)
-        if self._uses is not None and site is not None:
-            self._uses.operator(site, arguments, self.builder)
-        if self._journey is not None and site is not None:
-            self._journey.operator(site, operands, values, len(self._path))
-        return _repacked(result, values)
+        with self._look_away():
+            return self._record_operator(name, arguments, result)
 
-    # ------------------------------------------------------------------ calls that are one site
-
-    def _whole_layer(self, layer: Any, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        kind = layer_operation(layer).kind
-        layer_call = self._layer_call(layer, args, kwargs)
-        with self._unwatched():
-            masks = _masks_read(layer_call, kind)
-            read = layer_inputs(layer_call, kind, masks, self.builder)
-            call = self._call(layer.name, type(layer).__name__, translate_layer(layer, read), layer_attributes(layer))
-            weights = weights_of(layer_call, function) if self._weights and kind is Kind.ATTENTION else None
-            result = function(*args, **kwargs)
-            outputs = list(tensors_in(result))
-            inputs = self.builder.keys((*layer_call.data, *masks, *layer_call.given))
-            site, values = self.builder.write(call, inputs, outputs)
-            made = self._new_masks(call, layer_call, read, outputs)
-            if site is not None and weights is not None:
-                self.attention[site.name] = weights
-            if self._journey is not None and site is not None:
-                self._journey.layer(layer_call, site.name, result, values, function, len(self._path))
-        if self._uses is not None and site is not None:
-            self._uses.layer(layer, site, made, self.builder.keys(layer_call.given))
-        return _repacked(result, values)
-
-    def _whole(self, call: PendingSite, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        operands = list(tensors_in((args, kwargs)))
-        with self._unwatched():
-            result = function(*args, **kwargs)
-            outputs = list(tensors_in(result))
-            site, values = self.builder.write(call, self.builder.keys(operands), outputs)
-            if site is not None and self._journey is not None:
-                self._journey.operator(site, operands, values, len(self._path))
-        if self._uses is not None and site is not None:
-            self._uses.other(site, (*args, *kwargs.values()), self.builder)
-        return _repacked(result, values)
-
-    def _new_masks(
-        self, call: PendingSite, layer_call: LayerCall, read: LayerInputs, outputs: list[Any]
-    ) -> Site | None:
-        """Masks that the layer made: from those that arrived, or from what it read."""
-        sources = self.builder.keys(layer_call.masks) or self.builder.keys(layer_call.data)
-        done = translate_mask(layer_call.layer, read)
-        mask = PendingSite(
-            path=f"{call.path}/mask",
-            operator="compute_mask",
-            operation=done.operation,
-            settings=done.settings,
-            module=call.module,
-            module_class=call.module_class,
-        )
-        return self.builder.write_masks(mask, sources, outputs)
-
-    # ------------------------------------------------------------------ calls that are looked into
-
-    def _opened(
-        self,
-        layer: Any,
-        function: Function,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        layer_call: LayerCall | None,
-    ) -> Any:
-        """Record what happens inside; where that does not lead to the result, the call as a whole is a site as well."""
-        mark = self._journey.mark() if self._journey is not None else 0
-        result = function(*args, **kwargs)
-        with self._unwatched():
-            outputs = list(tensors_in(result))
-            missing = [t for t in outputs if self.builder.key(t) is None]
-            if missing:
-                name = "/".join(n for n, _ in self._path) or layer.name
-                owner = type(layer).__name__
-                call = PendingSite(
-                    path=name, operator=owner, operation=Operation.OTHER, module=name, module_class=owner
-                )
-                _, values = self.builder.write(call, self.builder.keys(tensors_in((args, kwargs))), missing)
-                queue = iter(values)
-                outputs = [next(queue) if self.builder.key(t) is None else t for t in outputs]
-                result = _repacked(result, outputs)
-            if layer_call is not None and self._journey is not None:
-                path = "/".join(n for n, _ in self._path)
-                maker = next((m for t in outputs if (m := self.builder.maker(t))), path)
-                self._journey.enclosing(mark, layer_call, path, maker, result, function, len(self._path) - 1)
-        return result
-
-    # ------------------------------------------------------------------ helpers
-
-    def _layer_call(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LayerCall:
-        """What goes into a layer call: tensors, masks beside them, and masks given by hand."""
-        names = tuple(inspect.signature(layer.call).parameters)
-        positional = dict(zip(names, args, strict=False))
-        everything = {**positional, **kwargs}
-        given = [t for n, v in everything.items() if _is_mask(n) for t in tensors_in(v)]
-        data = [t for n, v in everything.items() if not _is_mask(n) for t in tensors_in(v)]
-        beside = tuple(mask_of(t) for t in data)
-        accepts = any(map(_is_mask, _reading(layer, names)))
-        layer_call = LayerCall(layer, tuple(data), beside, tuple(given), accepts, args, kwargs, everything)
-        if self._journey is not None:
-            self._journey.meet(layer_call)
+    def _meet(self, layer: Any, invocation: Invocation) -> LayerCall:
+        layer_call = read_layer_call(layer, invocation)
+        if self._notes.journey is not None:
+            self._notes.journey.meet(layer_call)
         return layer_call
 
-    def _call(self, name: str, operator: str, done: Translation, attributes: Mapping[str, Any]) -> PendingSite:
-        module = "/".join(n for n, _ in self._path) or None
-        return PendingSite(
-            path=f"{module}/{name}" if module else name,
-            operator=operator,
-            operation=done.operation,
-            settings=done.settings,
-            module=module,
-            module_class=self._path[-1][1] if self._path else None,
-            attributes=attributes,
-        )
+    def _look_into(self, layer: Any, invocation: Invocation, layer_call: LayerCall | None = None) -> Any:
+        """Record what happens inside of a call."""
+        mark = self._notes.journey.mark() if self._notes.journey is not None else 0
+        result = invocation.run()
+        with self._look_away():
+            result = fill_gaps(self._notes, layer, invocation, result)
+            if layer_call is not None:
+                enter_journey(self._notes, layer_call, mark, result)
+        return result
+
+    def _record(self, call: PendingSite, invocation: Invocation) -> Any:
+        """Run what is one site and no layer."""
+        operands = list(tensors_in((invocation.args, invocation.kwargs)))
+        result = invocation.run()
+        _, values = self._notes.write_operator(call, operands, list(tensors_in(result)))
+        return repack(result, values)
+
+    def _record_operator(self, name: str, arguments: tuple[Any, ...], result: Any) -> Any:
+        """Enter an operator of TensorFlow that has run, if the inputs reach it."""
+        operands, outputs = list(tensors_in(split_arguments(arguments)[0])), list(tensors_in(result))
+        if not self.builder.keys(operands) or not outputs:
+            return result
+        done = translate_operator(operator_call(name, arguments, self.builder))
+        call = replace(self._notes.place.pending(name, name, done), source=running_user_line(is_entrance))
+        _, values = self._notes.write_operator(call, operands, outputs)
+        return repack(result, values)
 
     @contextmanager
-    def _unwatched(self) -> Iterator[None]:
+    def _look_away(self) -> Iterator[None]:
+        """Let what is called meanwhile go its usual way."""
         self._closed += 1
         try:
             yield
@@ -233,38 +136,13 @@ class Recorder:
             self._closed -= 1
 
 
-def opens(layer: Any) -> bool:
-    """Whether a layer is looked into: models, and whatever computes with code that is not Keras's own."""
-    keras = import_module("keras")
-    module = type(layer).call.__module__ or ""
-    return isinstance(layer, keras.Model | keras.layers.Lambda) or module.split(".")[0] != "keras"
+def record_run(recorder: Recorder, caller: Caller, feeds: Feeds) -> Any:
+    """Call the model with ``recorder`` watching; returns what it answers. Raises ``RunError``."""
+    tensors = caller.tensors_of(feeds)
+    entered = [recorder.feed(name, tensor) for name, tensor in zip(caller.inputs, tensors, strict=True)]
+    with watching(recorder):
+        return caller.call(entered)
 
 
-def _masks_read(layer_call: LayerCall, kind: Kind) -> tuple[Any, ...]:
-    """Masks beside the inputs that decide what a layer computes. That of attention's queries hides no key."""
-    if not layer_call.used:
-        return ()
-    return layer_call.beside[1:] if kind is Kind.ATTENTION and len(layer_call.data) > 1 else layer_call.beside
-
-
-def _reading(layer: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Arguments that reach the computation: a Lambda takes a mask whether or not its function can be given one."""
-    if type(layer).__name__ != "Lambda":
-        return names
-    return tuple(inspect.signature(layer.function).parameters)
-
-
-def _is_mask(name: str) -> bool:
-    return name == "mask" or name.endswith("_mask")
-
-
-def _symbolic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    return any(is_symbolic(leaf) for leaf in leaves((args, kwargs)))
-
-
-def _repacked(result: Any, values: list[Any]) -> Any:
-    """The result with its tensors replaced, in order."""
-    if is_tensor(result):
-        return values[0]
-    queue = iter(values)
-    return pack_like(result, [next(queue) if is_tensor(leaf) else leaf for leaf in leaves(result)])
+def _is_symbolic(invocation: Invocation) -> bool:
+    return any(is_symbolic(leaf) for leaf in leaves((invocation.args, invocation.kwargs)))

@@ -26,12 +26,12 @@ def _walk(node: Any, known: frozenset[str]) -> Iterator[str]:
     if not isinstance(node, dict):
         return
     if isinstance(node.get("class_name"), str):
-        yield from _judged(node, known)
+        yield from _judge(node, known)
     for value in node.values():
         yield from _walk(value, known)
 
 
-def _judged(node: dict[str, Any], known: frozenset[str]) -> Iterator[str]:
+def _judge(node: dict[str, Any], known: frozenset[str]) -> Iterator[str]:
     name, module, config = node["class_name"], node.get("module"), node.get("config")
     if name in _EMBEDDED:
         title = config.get("name") if isinstance(config, dict) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -65,19 +65,20 @@ class SavedModel:
         _, arguments = function.structured_input_signature
         self._inputs = tuple(_spec(name, spec) for name, spec in arguments.items())
         self._outputs = tuple(_spec(name, spec) for name, spec in function.structured_outputs.items())
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        self._info = ModelInfo(
-            path=str(path),
+        self._path = path
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Made where it is asked for, as the inside is, of which it tells what looks suspicious."""
+        return ModelInfo(
+            path=str(self._path),
             format="saved-model",
             sha256=None,
             framework="keras",
             versions=versions(),
-            size_bytes=size,
+            static=self._inside.facts if isinstance(self._inside, Inside) else (),
+            size_bytes=sum(file.stat().st_size for file in self._path.rglob("*") if file.is_file()),
         )
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._info
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -94,7 +95,7 @@ class SavedModel:
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Call the signature and return its outputs by name. Raises ``RunError``."""
         tensorflow = import_module("tensorflow")
-        fed = {name: tensorflow.constant(value) for name, value in self._fed(feeds).items()}
+        fed = {name: tensorflow.constant(value) for name, value in self._feeds_of(feeds).items()}
         try:
             return {name: np.asarray(value) for name, value in self._function(**fed).items()}
         except Exception as error:
@@ -106,17 +107,17 @@ class SavedModel:
         """Run the flat copy; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
         if isinstance(self._inside, TraceError):
             raise TraceError(self._inside.message)
-        return self._inside.trace(self._fed(feeds), patches or {}, record)
+        return self._inside.trace(self._feeds_of(feeds), patches or {}, record)
 
     @cached_property
     def _inside(self) -> Inside | TraceError:
         """The copy, or why there is none."""
         try:
-            return Inside(self._function, [s.name for s in self._inputs], [s.name for s in self._outputs])
+            return Inside(self._function, _ranks(self._inputs), [s.name for s in self._outputs])
         except TraceError as error:
             return error
 
-    def _fed(self, feeds: Feeds) -> dict[str, Array]:
+    def _feeds_of(self, feeds: Feeds) -> dict[str, Array]:
         """Feeds of the declared types. Raises ``RunError`` for inputs that are missing."""
         missing = [s.name for s in self._inputs if s.name not in feeds]
         if missing:
@@ -136,6 +137,10 @@ class SavedModel:
         if isinstance(inside := self.__dict__.get("_inside"), Inside):  # made only where it was asked for
             inside.close()
         self._function = self._loaded = None
+
+
+def _ranks(inputs: Iterable[TensorSpec]) -> dict[str, int | None]:
+    return {spec.name: None if spec.shape is None else len(spec.shape) for spec in inputs}
 
 
 def _spec(name: str, spec: Any) -> TensorSpec:

@@ -10,6 +10,7 @@ from typing import Any
 
 from maskcheck.core.errors import LoadError
 from maskcheck.core.model import TensorSpec
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, pack_like
 
 BATCH = "batch"
@@ -31,12 +32,12 @@ def signature_of(model: Any) -> Signature:
     """
     symbolic = leaves(getattr(model, "inputs", None) or [])
     if symbolic:
-        structure = getattr(model, "_inputs_struct", None)
+        structure = private_api.nesting_of_inputs(model)
         specs = tuple(_spec(t.name, t.dtype, t.shape) for t in symbolic)
         if structure is None or len(leaves(structure)) != len(symbolic):
             structure = symbolic if len(symbolic) > 1 else symbolic[0]
         return Signature(specs, lambda values: pack_like(structure, values))
-    return _from_build(model)
+    return _signature_of_build(model)
 
 
 def output_names(model: Any, result: Any) -> list[str]:
@@ -49,10 +50,10 @@ def output_names(model: Any, result: Any) -> list[str]:
         names = [str(n) for n in getattr(model, "output_names", None) or []]
     if len(names) != len(found):
         names = ["output"] if len(found) == 1 else [f"output_{i}" for i in range(len(found))]
-    return _distinct(names)
+    return _make_distinct(names)
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def _make_distinct(names: Sequence[str]) -> list[str]:
     seen: dict[str, int] = {}
     result = []
     for name in names:
@@ -70,9 +71,9 @@ def _spec(name: str, dtype: Any, shape: Sequence[int | None]) -> TensorSpec:
     return TensorSpec(name, "float32" if kind == "bfloat16" else kind, tuple(axes))
 
 
-def _from_build(model: Any) -> Signature:
+def _signature_of_build(model: Any) -> Signature:
     """Inputs of a subclassed model, from the shapes it was built with."""
-    shapes = _built_shapes(model)
+    shapes = _shapes_of_build(model)
     if not shapes:
         raise LoadError(
             f"{type(model).__name__} was never called or built, so its inputs are unknown.",
@@ -81,16 +82,16 @@ def _from_build(model: Any) -> Signature:
     dtype = "int32" if _starts_with_ids(model) else model.compute_dtype
     if isinstance(shapes, dict) and not any(isinstance(v, dict) for v in shapes.values()):
         names = list(shapes)
-        specs = tuple(_built_spec(n, dtype, shapes[n]) for n in names)
+        specs = tuple(_spec_of_build(n, dtype, shapes[n]) for n in names)
         return Signature(specs, lambda values: dict(zip(names, values, strict=True)))
     if isinstance(shapes[0], list | tuple):
-        specs = tuple(_built_spec(f"input_{i}", dtype, s) for i, s in enumerate(shapes))
+        specs = tuple(_spec_of_build(f"input_{i}", dtype, s) for i, s in enumerate(shapes))
         return Signature(specs, list)
     name = next(iter(inspect.signature(model.call).parameters), "inputs")
-    return Signature((_built_spec(name, dtype, shapes),), lambda values: values[0])
+    return Signature((_spec_of_build(name, dtype, shapes),), lambda values: values[0])
 
 
-def _built_shapes(model: Any) -> Any:
+def _shapes_of_build(model: Any) -> Any:
     config = model.get_build_config() or {}
     shapes = config.get("input_shape") or config.get("shapes_dict")
     if isinstance(shapes, Mapping) and len(shapes) == 1:
@@ -98,7 +99,7 @@ def _built_shapes(model: Any) -> Any:
     return shapes
 
 
-def _built_spec(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpec:
+def _spec_of_build(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpec:
     """A model built by a call remembers the sizes of that call: only the last axis of features is taken for fixed."""
     rank = len(shape)
     axes = [shape[i] if rank >= 3 and i == rank - 1 else None for i in range(rank)]
@@ -108,4 +109,4 @@ def _built_spec(name: str, dtype: str, shape: Sequence[int | None]) -> TensorSpe
 def _starts_with_ids(model: Any) -> bool:
     """Whether an embedding is among the model's own layers, which then reads the input."""
     keras = import_module("keras")
-    return any(isinstance(layer, keras.layers.Embedding) for layer in model._flatten_layers())
+    return any(isinstance(layer, keras.layers.Embedding) for layer in private_api.layers_within(model))

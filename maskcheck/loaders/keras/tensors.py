@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-
-_MASK = "_keras_mask"
-"""The attribute by which Keras attaches a mask to a tensor."""
+from maskcheck.loaders.keras import private_api
 
 
 def identity(tensor: Any) -> int:
     """A number that no other living tensor has."""
-    own = getattr(tensor, "_id", None)
-    return own if isinstance(own, int) else id(tensor)
+    own = private_api.number_of(tensor)
+    return id(tensor) if own is None else own
 
 
 def is_tensor(value: Any) -> bool:
@@ -47,14 +45,19 @@ def pack_like(structure: Any, values: list[Any]) -> Any:
 
 def mask_of(tensor: Any) -> Any:
     """The mask attached to a tensor, or ``None``."""
-    return getattr(tensor, _MASK, None)
+    return getattr(tensor, private_api.MASK, None)
 
 
 def put_masks(tensors: Sequence[Any], masks: Sequence[Any]) -> None:
     """Attach to each tensor its mask again."""
     for tensor, mask in zip(tensors, masks, strict=True):
         if mask is not None:
-            setattr(tensor, _MASK, mask)
+            setattr(tensor, private_api.MASK, mask)
+
+
+def dtype_of(tensor: Any) -> str:
+    """The name of a tensor's type, as numpy has it."""
+    return str(import_module("keras").backend.standardize_dtype(tensor.dtype))
 
 
 def read(tensor: Any) -> Array:
@@ -63,20 +66,20 @@ def read(tensor: Any) -> Array:
     return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
 
 
-def replaced(tensor: Any, value: Array) -> Any:
+def replace_values(tensor: Any, value: Array) -> Any:
     """A tensor of the same type that holds ``value`` and carries the same mask."""
     keras = import_module("keras")
-    new = keras.ops.convert_to_tensor(value, dtype=keras.backend.standardize_dtype(tensor.dtype))
-    return _with_mask(new, tensor)
+    new = keras.ops.convert_to_tensor(value, dtype=dtype_of(tensor))
+    return _hand_mask(new, tensor)
 
 
-def copied(tensor: Any) -> Any:
+def copy(tensor: Any) -> Any:
     """The same values and mask under an identity of its own."""
-    return _with_mask(import_module("keras").ops.copy(tensor), tensor)
+    return _hand_mask(import_module("keras").ops.copy(tensor), tensor)
 
 
-def _with_mask(new: Any, old: Any) -> Any:
+def _hand_mask(new: Any, old: Any) -> Any:
     mask = mask_of(old)
     if mask is not None:
-        setattr(new, _MASK, mask)
+        setattr(new, private_api.MASK, mask)
     return new

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from maskcheck.core.model import Array
+from maskcheck.ir.dependence import Level, level_after
 from maskcheck.ir.graph import Site
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Settings
 from maskcheck.ir.source import SourceLine
-from maskcheck.loaders.keras.operations import SIZES
-from maskcheck.loaders.keras.tensors import copied, identity, mask_of, read, replaced
+from maskcheck.loaders.keras.tensors import copy, dtype_of, identity, mask_of, read, replace_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,6 @@ class PendingSite:
     module: str | None = None
     module_class: str | None = None
     source: SourceLine | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TraceBuilder:
@@ -35,13 +34,14 @@ class TraceBuilder:
 
     A key is the path of the layer, ``#`` and the how many-th call of it this was; it is the same in every run. Tensors
     in ``patches`` are handed on with the given value, while ``tensors`` keeps what was computed. ``wanted`` limits what
-    is kept (``None``: everything).
+    is kept (``None``: everything). ``dtypes`` are the names of the types of all of them.
     """
 
     def __init__(self, patches: Mapping[str, Array], wanted: Collection[str] | None) -> None:
         self.sites: list[Site] = []
         self.tensors: dict[str, Array] = {}
-        self.shape_only: set[str] = set()
+        self.dtypes: dict[str, str] = {}
+        self._levels: dict[str, Level] = {}
         self._patches = patches
         self._wanted = wanted
         self._keys: dict[int, str] = {}
@@ -51,7 +51,12 @@ class TraceBuilder:
 
     def feed(self, name: str, tensor: Any) -> Any:
         """Enter a model input; returns the tensor to run the model on."""
+        self._levels[name] = Level.DATA
         return self._enter(name, tensor)
+
+    def level(self, key: str) -> Level:
+        """What a tensor depends on, as far as the run has come."""
+        return self._levels.get(key, Level.CONSTANT)
 
     def key(self, tensor: Any) -> str | None:
         """The key of a tensor, or ``None`` for one that no input reaches."""
@@ -90,11 +95,9 @@ class TraceBuilder:
             module=call.module,
             module_class=call.module_class,
             source=call.source,
-            attributes=call.attributes,
         )
         self.sites.append(site)
-        sizes = call.operator in SIZES or all(k in self.shape_only for k in inputs)
-        self.shape_only.update(keys if sizes else ())
+        self._levels.update(dict.fromkeys(keys, level_after(call.operation, map(self.level, inputs))))
         self._makers.update(dict.fromkeys(keys, name))
         return site, [self._enter(key, tensor) for key, tensor in zip(keys, outputs, strict=True)]
 
@@ -106,11 +109,12 @@ class TraceBuilder:
 
     def _enter(self, key: str, tensor: Any) -> Any:
         if identity(tensor) in self._keys:
-            tensor = copied(tensor)  # a layer that hands its input through: two names need two tensors
+            tensor = copy(tensor)  # a layer that hands its input through: two names need two tensors
         if self._wanted is None or key in self._wanted:
             self.tensors[key] = read(tensor)
         if key in self._patches:
-            tensor = replaced(tensor, self._patches[key])
+            tensor = replace_values(tensor, self._patches[key])
+        self.dtypes[key] = dtype_of(tensor)
         self._keys[identity(tensor)] = key
         self._alive.append(tensor)
         return tensor

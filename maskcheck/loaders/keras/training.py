@@ -12,6 +12,7 @@ import numpy as np
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array
 from maskcheck.core.training import Step, Targets
+from maskcheck.loaders.keras import private_api
 from maskcheck.loaders.keras.tensors import leaves, read
 
 PAD = 0
@@ -35,7 +36,7 @@ def targets(model: Any, call: Callable[[bool], Any], names: Callable[[Any], list
     for kind in _kinds(model):
         values = [_labels(kind, shape, rng) for shape in shapes]
         try:
-            loss = model.compute_loss(y=_like(result, values), y_pred=result, training=False)
+            loss = model.compute_loss(y=_pack_like(result, values), y_pred=result, training=False)
             if np.isfinite(float(loss)):
                 known = dict(zip(names(result), values, strict=True))
                 return Targets(known, PAD, all(value.ndim > 1 and _is_stepwise(kind, value) for value in values))
@@ -48,18 +49,18 @@ def targets(model: Any, call: Callable[[bool], Any], names: Callable[[Any], list
 def step(model: Any, call: Callable[[bool], Any], labels: list[Array], by_name: Any, *, training: bool) -> Step:
     """Loss, metrics, gradients and outputs of one batch; weights, metrics and rates stay as they were."""
     _require_compiled(model)
-    with _left_alone(model):
-        loss, gradients, result = _differentiated(model, call, labels, training)
+    with _leave_alone(model):
+        loss, gradients, result = _differentiate(model, call, labels, training)
         metrics = _metrics(model, result, labels)
     return Step(loss, metrics, gradients, by_name(result))
 
 
 def _require_compiled(model: Any) -> None:
-    if not getattr(model, "compiled", False) or getattr(model, "_compile_loss", None) is None:
+    if not getattr(model, "compiled", False) or not private_api.has_compiled_loss(model):
         raise RunError(_NOT_COMPILED)
 
 
-def _differentiated(
+def _differentiate(
     model: Any, call: Callable[[bool], Any], labels: list[Array], training: bool
 ) -> tuple[float, dict[str, Array], Any]:
     backend = import_module("keras").backend.backend()
@@ -69,14 +70,14 @@ def _differentiated(
         tf = import_module("tensorflow")
         with tf.GradientTape() as tape:
             result = call(training)
-            loss = model.compute_loss(y=_like(result, labels), y_pred=result, training=training)
+            loss = model.compute_loss(y=_pack_like(result, labels), y_pred=result, training=training)
         found = tape.gradient(loss, [v.value for v in variables])
         grads = [None if g is None else np.asarray(tf.convert_to_tensor(g)) for g in found]
     elif backend == "torch":
         torch = import_module("torch")
         with torch.enable_grad():
             result = call(training)
-            loss = model.compute_loss(y=_like(result, labels), y_pred=result, training=training)
+            loss = model.compute_loss(y=_pack_like(result, labels), y_pred=result, training=training)
             found = torch.autograd.grad(loss, [v.value for v in variables], allow_unused=True)
         grads = [None if g is None else g.detach().cpu().numpy() for g in found]
     else:
@@ -89,11 +90,11 @@ def _metrics(model: Any, result: Any, labels: list[Array]) -> dict[str, float]:
     """The compiled metrics of this batch alone; the running loss is no metric of its own."""
     model.reset_metrics()
     with _no_grad():
-        found = model.compute_metrics(None, _like(result, labels), result, sample_weight=None)
+        found = model.compute_metrics(None, _pack_like(result, labels), result, sample_weight=None)
     return {name: float(read(value)) for name, value in found.items() if name != "loss" and not name.endswith("_loss")}
 
 
-def _like(result: Any, values: list[Array]) -> Any:
+def _pack_like(result: Any, values: list[Array]) -> Any:
     """Labels in the structure of the answers."""
     tree, ops = import_module("keras").tree, import_module("keras").ops
     tensors = [ops.convert_to_tensor(value) for value in values]
@@ -129,9 +130,9 @@ def _is_stepwise(kind: str, value: Array) -> bool:
 
 
 @contextmanager
-def _left_alone(model: Any) -> Iterator[None]:
+def _leave_alone(model: Any) -> Iterator[None]:
     """No dropout and no noise meanwhile; state that a step changes is put back."""
-    layers = [layer for layer in model._flatten_layers() if layer is not model]
+    layers = [layer for layer in private_api.layers_within(model) if layer is not model]
     rates = [
         (layer, name, layer.__dict__[name])
         for layer in layers

@@ -1,35 +1,39 @@
-"""Small constants of a frozen graph: axes, bounds and fills that tell what its operators do."""
+"""Constants of a frozen graph: axes, bounds and fills that tell what its operators do, and the shapes of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
 
-from maskcheck.core.model import Array
-from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level
+from maskcheck.ir.constants import SMALL, KnownConstants
+from maskcheck.ir.dependence import Dependence, Level
+from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession
-from maskcheck.loaders.keras.translate.call import SMALL
 
 
-def small_constants(graph: FrozenGraph, session: FrozenGraphSession) -> dict[str, Array]:
-    """Values of small constants, those that are computed from others included.
+def read_constants(graph: FrozenGraph, dependence: Dependence, session: FrozenGraphSession) -> KnownConstants:
+    """Values of small constants, those that are computed from others included, and shapes of large ones.
 
     Raises:
         RunError: the graph cannot be run.
     """
-    return session.run({}, {}, list(_small(graph)))
+    constants = [key for key in graph.tensors if dependence.level(key) is Level.CONSTANT]
+    shapes = {key: graph.shapes[key] for key in constants if key in graph.shapes}
+    return KnownConstants(values=session.run({}, {}, list(_small(graph, dependence))), shapes=shapes)
 
 
-def _small(graph: FrozenGraph) -> Iterator[str]:
+def _small(graph: FrozenGraph, dependence: Dependence) -> Iterator[str]:
     large: set[str] = set()
     computed = {key for node in graph.nodes for key in node.outputs}
     for key in graph.tensors:
-        if graph.level(key) is Level.CONSTANT and key not in computed and prod(graph.shapes.get(key, (0,))) > SMALL:
+        if key in computed or dependence.level(key) is not Level.CONSTANT:
+            continue
+        if prod(graph.shapes.get(key, (0,))) > SMALL:
             large.add(key)
-        elif graph.level(key) is Level.CONSTANT and key not in computed:
+        else:
             yield key
     for node in graph.nodes:
         if any(key in large for key in node.inputs):
             large.update(node.outputs)
-        elif all(graph.level(key) is Level.CONSTANT for key in node.outputs):
+        elif all(dependence.level(key) is Level.CONSTANT for key in node.outputs):
             yield from (key for key in node.outputs if key in graph.tensors)

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from importlib import import_module
+from dataclasses import dataclass, replace
 from typing import Any
 
 from maskcheck.core.errors import TraceError
-from maskcheck.loaders.keras.operations import SIZES
+from maskcheck.loaders.keras import private_api
 
 
-class Level(IntEnum):
-    """What a tensor depends on, weakest first."""
-
-    CONSTANT = 0
-    SHAPE = 1
-    DATA = 2
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenNode:
-    """One operator. ``inputs`` and ``outputs`` are keys, ``operation`` is what TensorFlow calls it."""
+    """One operator. ``inputs`` and ``outputs`` are keys, ``operator`` is what TensorFlow calls it."""
 
     name: str
     operator: str
@@ -36,7 +26,7 @@ class FrozenNode:
         return self.name.rpartition("/")[0] or None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenGraph:
     """A frozen graph.
 
@@ -52,10 +42,6 @@ class FrozenGraph:
     tensors: Mapping[str, str]
     dtypes: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
-    levels: Mapping[str, Level]
-
-    def level(self, key: str) -> Level:
-        return self.levels.get(key, Level.CONSTANT)
 
 
 _HANDS_ON = frozenset(
@@ -65,8 +51,6 @@ _HANDS_ON = frozenset(
 
 _SILENT = frozenset({"NoOp", "Const", "Placeholder", "Assert"})
 _UNLIST = "TensorListStack"
-_DATA_SIZED = frozenset({"Where", "Unique", "UniqueV2", "DynamicPartition", "NonMaxSuppressionV3"})
-_SIZED_BY = {"Range": (0, 1, 2), "Fill": (0,), "BroadcastTo": (1,), "Reshape": (1,), "Tile": (1,), "Slice": (1, 2)}
 _CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
 
 
@@ -78,9 +62,8 @@ def flatten(function: Any, arguments: Iterable[str], results: Iterable[str]) -> 
     Raises:
         TraceError: it reads tables or other state that cannot be written into the graph.
     """
-    convert = import_module("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
     try:
-        frozen = convert(function, lower_control_flow=False)
+        frozen = private_api.freeze_variables(function)
     except Exception as error:
         raise TraceError(f"The graph of this SavedModel cannot be made graph: {str(error)[:200]}") from error
     arguments, results = sorted(arguments), sorted(results)
@@ -111,17 +94,16 @@ class _Reader:
     def flat(self, proto: Any, outputs: Mapping[str, str]) -> FrozenGraph:
         stacks = {_list(o.inputs[0]): o for o in self._operations if o.type == _UNLIST}
         nodes = [node for operation in self._operations for node in self._node(operation, stacks)]
-        nodes, named = _under_their_names(nodes, {n: self._keys[t] for n, t in outputs.items()}, self._inputs)
+        nodes, named = _name_outputs(nodes, {n: self._keys[t] for n, t in outputs.items()}, self._inputs)
         renamed = {old: new for new, old in named.items()}
         return FrozenGraph(
-            proto,
-            tuple(nodes),
-            {key: key for key in self._inputs},
-            {name: name if name in named else self._keys[tensor] for name, tensor in outputs.items()},
-            {renamed.get(key, key): tensor for key, tensor in self._tensors.items()},
-            {renamed.get(key, key): dtype for key, dtype in self._dtypes.items()},
-            {renamed.get(key, key): shape for key, shape in self._shapes.items()},
-            levels(nodes, self._inputs),
+            proto=proto,
+            nodes=tuple(nodes),
+            inputs={key: key for key in self._inputs},
+            outputs={name: name if name in named else self._keys[tensor] for name, tensor in outputs.items()},
+            tensors={renamed.get(key, key): tensor for key, tensor in self._tensors.items()},
+            dtypes={renamed.get(key, key): dtype for key, dtype in self._dtypes.items()},
+            shapes={renamed.get(key, key): shape for key, shape in self._shapes.items()},
         )
 
     def _node(self, operation: Any, stacks: Mapping[str, Any]) -> Iterator[FrozenNode]:
@@ -146,7 +128,13 @@ class _Reader:
             keys.append(key)
         if operation.type not in _SILENT:
             inputs = tuple(self._keys[t.name] for t in operation.inputs)
-            yield FrozenNode(title, operation.type, inputs, tuple(keys), _attributes(operation))
+            yield FrozenNode(
+                name=title,
+                operator=operation.type,
+                inputs=inputs,
+                outputs=tuple(keys),
+                attributes=_attributes(operation),
+            )
 
     def _hold(self, key: str, tensor: Any) -> None:
         if tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype.is_complex:
@@ -169,7 +157,7 @@ def _list(tensor: Any) -> str:
     return str(tensor.name)
 
 
-def _under_their_names(
+def _name_outputs(
     nodes: list[FrozenNode], outputs: Mapping[str, str], inputs: Mapping[str, str]
 ) -> tuple[list[FrozenNode], dict[str, str]]:
     """The nodes with outputs of the model going by their own names, and what those were called before."""
@@ -182,31 +170,14 @@ def _under_their_names(
     def keys(old: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(renamed.get(k, k) for k in old)
 
-    found = [FrozenNode(n.name, n.operator, keys(n.inputs), keys(n.outputs), n.attributes) for n in nodes]
-    for name, key in outputs.items():
-        if name not in named:
-            found.append(FrozenNode(f"output {name}", "Identity", (renamed.get(key, key),), (name,), {}))
-    return found, named
+    found = [replace(node, inputs=keys(node.inputs), outputs=keys(node.outputs)) for node in nodes]
+    copies = (_copy(renamed.get(key, key), name) for name, key in outputs.items() if name not in named)
+    return [*found, *copies], named
 
 
-def levels(nodes: list[FrozenNode], inputs: Mapping[str, str]) -> dict[str, Level]:
-    """What every tensor depends on. Sizes that depend on values carry content, and so does what is made of them."""
-    found = dict.fromkeys(inputs, Level.DATA)
-    sized: set[str] = set()
-    for node in nodes:
-        level = max((found.get(k, Level.CONSTANT) for k in node.inputs), default=Level.CONSTANT)
-        by_data = any(k in sized for k in node.inputs)
-        sizes = node.operator in SIZES
-        if sizes and not by_data:
-            level = min(level, Level.SHAPE)
-        if "Random" in node.operator or node.operator == "Multinomial":
-            level = Level.DATA
-        found.update(dict.fromkeys(node.outputs, level))
-        operands = [node.inputs[p] for p in _SIZED_BY.get(node.operator, ()) if p < len(node.inputs)]
-        chosen = node.operator in _DATA_SIZED or any(found.get(k) is Level.DATA for k in operands)
-        if (by_data and not sizes) or (level is Level.DATA and chosen):
-            sized.update(node.outputs)
-    return found
+def _copy(key: str, name: str) -> FrozenNode:
+    """An output that is the same tensor as an input or another output."""
+    return FrozenNode(name=f"output {name}", operator="Identity", inputs=(key,), outputs=(name,), attributes={})
 
 
 def _attributes(operation: Any) -> dict[str, Any]:

@@ -10,31 +10,52 @@ import numpy as np
 from maskcheck.core.errors import RunError, TraceError
 from maskcheck.core.model import Array, Feeds
 from maskcheck.core.trace import Trace
-from maskcheck.ir.input_use import InputUse
-from maskcheck.loaders.keras.frozen_graph.constants import small_constants
-from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level, flatten
+from maskcheck.ir.constants import KnownConstants
+from maskcheck.ir.dependence import Level
+from maskcheck.ir.facts import StaticFact, find_facts
+from maskcheck.ir.graph import Graph
+from maskcheck.ir.uses import InputUse, find_uses
+from maskcheck.loaders.keras.frozen_graph.constants import read_constants
+from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, flatten
 from maskcheck.loaders.keras.frozen_graph.session import FrozenGraphSession
-from maskcheck.loaders.keras.frozen_graph.sites import build_sites
-from maskcheck.loaders.keras.frozen_graph.uses import input_uses
+from maskcheck.loaders.keras.frozen_graph.sites import build_sites, depend
 
 
 class Inside:
-    """An instrumented copy of a serving function whose inputs and outputs have the given names.
+    """An instrumented copy of a serving function. ``inputs`` holds the ranks of its inputs by their names, ``None``
+    where they are not declared; ``outputs`` are the names of its outputs.
 
     Raises:
         TraceError: the copy cannot be made.
     """
 
-    def __init__(self, function: Any, inputs: list[str], outputs: list[str]) -> None:
+    def __init__(self, function: Any, inputs: Mapping[str, int | None], outputs: Collection[str]) -> None:
         self._graph: FrozenGraph = flatten(function, inputs, outputs)
-        self._session = FrozenGraphSession(self._graph)
+        self._dependence = depend(self._graph)
+        self._session = FrozenGraphSession(self._graph, self._dependence)
+        self._constants = self._read_constants()
+        self._sites = build_sites(self._graph, self._dependence, self._constants)
+        fixed = {key for key in self._graph.tensors if self._dependence.level(key) is Level.CONSTANT}
+        self._observable = [key for key in self._graph.tensors if key not in fixed]
+        self._fixed = frozenset(fixed)
+        self.uses: tuple[InputUse, ...] = find_uses(Graph.of(self._sites), inputs, self._constants)
+        self.facts: tuple[StaticFact, ...] = self._find_facts()
+
+    def _read_constants(self) -> KnownConstants:
         try:
-            self._constants = small_constants(self._graph, self._session)
+            return read_constants(self._graph, self._dependence, self._session)
         except RunError as error:
             raise TraceError(f"The inside of this SavedModel cannot be observed: {error.message}") from error
-        self._sites = build_sites(self._graph, self._constants)
-        self._observable = [key for key in self._graph.tensors if self._graph.level(key) is not Level.CONSTANT]
-        self.uses: tuple[InputUse, ...] = input_uses(self._graph, self._constants)
+
+    def _find_facts(self) -> tuple[StaticFact, ...]:
+        return find_facts(
+            Graph.of(self._sites),
+            inputs=list(self._graph.inputs),
+            outputs=list(self._graph.outputs.values()),
+            uses=self.uses,
+            constants=self._constants,
+            dtypes={key: np.dtype(dtype).name for key, dtype in self._graph.dtypes.items()},
+        )
 
     def trace(self, feeds: Feeds, patches: Mapping[str, Array], record: Collection[str] | None) -> Trace:
         """Run once; see ``Model.trace``. Raises ``RunError`` and ``TraceError``."""
@@ -45,18 +66,17 @@ class Inside:
         wanted = self._observable if record is None else [k for k in self._observable if k in frozenset(record)]
         found = self._session.run(feeds, patches, list(dict.fromkeys((*wanted, *outputs.values()))))
         answers = {name: patches.get(key, found[key]) for name, key in outputs.items()}
-        tensors = found | {name: found[key] for name, key in outputs.items()}
-        if record is None:
-            tensors |= self._constants
-        elif record:
-            tensors |= {key: self._constants[key] for key in record if key in self._constants}
         return Trace(
             self._sites,
-            tensors,
+            found | {name: found[key] for name, key in outputs.items()} | self._constants_of(record),
             {name: np.asarray(value) for name, value in answers.items()},
-            frozenset(k for k, level in self._graph.levels.items() if level is Level.SHAPE),
-            frozenset(k for k in self._graph.tensors if self._graph.level(k) is Level.CONSTANT),
+            self._dependence.shape_only,
+            self._fixed,
         )
+
+    def _constants_of(self, record: Collection[str] | None) -> dict[str, Array]:
+        values = self._constants.values
+        return {key: values[key] for key in (values if record is None else record) if key in values}
 
     def close(self) -> None:
         self._session.close()

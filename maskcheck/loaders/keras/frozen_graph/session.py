@@ -10,7 +10,8 @@ import numpy as np
 
 from maskcheck.core.errors import RunError
 from maskcheck.core.model import Array
-from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph, Level
+from maskcheck.ir.dependence import Dependence, Level
+from maskcheck.loaders.keras.frozen_graph.graph import FrozenGraph
 
 _READ = "maskcheck_read"
 _MOST = 2**30
@@ -20,9 +21,9 @@ _MOST = 2**30
 class FrozenGraphSession:
     """A session of TensorFlow in which nothing is fused or folded, so that every tensor exists."""
 
-    def __init__(self, graph: FrozenGraph) -> None:
+    def __init__(self, graph: FrozenGraph, dependence: Dependence) -> None:
         self._graph = graph
-        self._proto, self._points = _with_read_points(graph)
+        self._proto, self._points = _add_read_points(graph, dependence)
         self._size = graph.proto.ByteSize()
         self._seen: set[tuple[frozenset[str], frozenset[str]]] = set()
         self._session: Any = None
@@ -34,14 +35,14 @@ class FrozenGraphSession:
             RunError: the model refused these inputs.
         """
         keys = [key for key in fetch if key in self._graph.tensors]
-        fed = {self._graph.tensors[key]: self._typed(key, value) for key, value in feeds.items()}
-        fed |= {self._points[key]: self._typed(key, value) for key, value in patches.items()}
-        session = self._opened(frozenset(fed), frozenset(keys))
+        fed = {self._graph.tensors[key]: self._as_typed(key, value) for key, value in feeds.items()}
+        fed |= {self._points[key]: self._as_typed(key, value) for key, value in patches.items()}
+        session = self._session_for(frozenset(fed), frozenset(keys))
         try:
             values = session.run([self._graph.tensors[key] for key in keys], fed)
         except Exception as error:
             raise RunError(_reason(error)) from error
-        return {key: _readable(value) for key, value in zip(keys, values, strict=True)}
+        return {key: _widen(value) for key, value in zip(keys, values, strict=True)}
 
     def can_patch(self, key: str) -> bool:
         return key in self._points
@@ -51,10 +52,10 @@ class FrozenGraphSession:
             self._session.close()
             self._session = None
 
-    def _typed(self, key: str, value: Array) -> Array:
+    def _as_typed(self, key: str, value: Array) -> Array:
         return np.asarray(value, dtype=self._graph.dtypes[key])
 
-    def _opened(self, fed: frozenset[str], keys: frozenset[str]) -> Any:
+    def _session_for(self, fed: frozenset[str], keys: frozenset[str]) -> Any:
         self._seen.add((fed, keys))
         if len(self._seen) * self._size > _MOST and len(self._seen) > 1:
             self.close()
@@ -71,7 +72,7 @@ class FrozenGraphSession:
         return self._session
 
 
-def _with_read_points(graph: FrozenGraph) -> tuple[Any, dict[str, str]]:
+def _add_read_points(graph: FrozenGraph, dependence: Dependence) -> tuple[Any, dict[str, str]]:
     """The graph with a point behind each tensor through which it is read, and the points by key.
 
     A tensor that is fed cannot be fetched as it was computed; the point behind it is fed instead. Who runs before whom
@@ -83,7 +84,7 @@ def _with_read_points(graph: FrozenGraph) -> tuple[Any, dict[str, str]]:
     points: dict[str, str] = {}
     moved: dict[str, str] = {}
     for i, (key, tensor) in enumerate(graph.tensors.items()):
-        if graph.level(key) is not Level.CONSTANT:
+        if dependence.level(key) is not Level.CONSTANT:
             points[key] = f"{_READ}/{i}:0"
             moved[tensor] = f"{_READ}/{i}"
     for node in proto.node:
@@ -103,7 +104,7 @@ def _reason(error: Exception) -> str:
     return said[0][:300] if said else type(error).__name__
 
 
-def _readable(value: Any) -> Array:
+def _widen(value: Any) -> Array:
     """bfloat16 comes as float32, which numpy knows."""
     found = np.asarray(value)
     return found.astype(np.float32) if found.dtype.name == "bfloat16" else found

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
+from maskcheck.ir.constants import fill_of
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Settings
-
-SMALL = 4096
-"""Constants of up to this many elements are worth reading; larger ones are weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ class Operand:
     @property
     def number(self) -> float | None:
         """The one number that a constant holds everywhere."""
-        return uniform(self.constant)
+        return fill_of(self.constant)
 
     @property
     def integers(self) -> tuple[int, ...] | None:
@@ -85,14 +83,6 @@ class Call:
         """The number of axes of the first operand."""
         shape = self.operand(0).shape
         return None if shape is None else len(shape)
-
-
-def uniform(value: Array | None) -> float | None:
-    """The one number that an array holds everywhere; ``None`` for any other array."""
-    if value is None or not value.size or value.dtype.kind not in "fiub":
-        return None
-    first = value.reshape(-1)[0]
-    return float(first) if bool((value == first).all()) else None
 
 
 def integers(value: Any) -> tuple[int, ...] | None:

@@ -29,10 +29,7 @@ from maskcheck.loaders.keras.translate.call import ABSENT, Call, Translation
 def translate_keras_operation(call: Call) -> Translation:
     """What an operation of ``keras.ops`` does; ``call.attributes`` hold its own and the arguments that have a name."""
     make = _SETTINGS.get(call.operator)
-    return shared.refined(operator_operation(call.operator), make(call) if make is not None else None)
-
-
-# ---------------------------------------------------------------------- reductions
+    return shared.refine(operator_operation(call.operator), make(call) if make is not None else None)
 
 
 def _reduction(call: Call) -> Reduce:
@@ -52,12 +49,9 @@ def _last_axis(call: Call) -> Reduce:
     return Reduce(axes=(-2, -1) if call.operator == "FFT2" else (-1,))
 
 
-def _stored_norm(call: Call) -> Reduce:
+def _norm_by_statistics(call: Call) -> Reduce:
     """It is given the statistics, and reduces nothing."""
     return Reduce(axes=())
-
-
-# ---------------------------------------------------------------------- along one axis
 
 
 def _side_by_side(call: Call) -> Along:
@@ -81,15 +75,13 @@ def _softmax(call: Call) -> Softmax:
     return Softmax(axis=call.integer("axis"))
 
 
-# ---------------------------------------------------------------------- positions
-
-
 def _gather(call: Call) -> Lookup | Pick:
-    return shared.gathered(call.operand(0), call.operand(1), call.integer("axis"))
+    return shared.gather(call.operand(0), call.operand(1), call.integer("axis"))
 
 
-def _gather_along(call: Call) -> Pick:
-    return Pick(axis=call.integer("axis"))
+def _gather_along(call: Call) -> Lookup | Pick:
+    found = _gather(call)
+    return found if isinstance(found, Lookup) else Pick(axis=call.integer("axis"))
 
 
 def _item(call: Call) -> Reduce | Pick | Slice:
@@ -97,21 +89,18 @@ def _item(call: Call) -> Reduce | Pick | Slice:
     return shared.cut(tuple(key) if isinstance(key, tuple | list) else (key,))
 
 
-def _sliced(call: Call) -> Slice:
+def _slice(call: Call) -> Slice:
     """A start and a size for every axis; a size that is that of the axis, or -1, takes all of it."""
     starts, sizes, shape = _whole_numbers(call, "start_indices"), call.integers("shape"), call.operand(0).shape
     if starts is None or sizes is None or shape is None:
         return Slice()
     triples = zip(starts, sizes, shape, strict=True)
     cuts = {i: (start, start + size, 1) for i, (start, size, whole) in enumerate(triples) if size not in (whole, -1)}
-    return shared.sliced(cuts)
+    return shared.slices(cuts)
 
 
 def _whole_numbers(call: Call, name: str) -> tuple[int, ...] | None:
     return call.named.get(name, ABSENT).integers or call.integers(name)
-
-
-# ---------------------------------------------------------------------- neighbours, pads, products
 
 
 def _convolution(call: Call) -> Window:
@@ -161,7 +150,7 @@ def _pad(call: Call) -> Pad:
     copies = call.attributes.get("mode", "constant") != "constant"
     value = call.named.get("constant_values", ABSENT)
     fill = 0.0 if call.attributes.get("constant_values") is None else value.number
-    return shared.padded(_widths(call), None if copies else fill, copies=copies)
+    return shared.pad(_widths(call), None if copies else fill, copies=copies)
 
 
 def _widths(call: Call) -> list[list[int]] | None:
@@ -198,12 +187,12 @@ _SETTINGS: dict[str, Callable[[Call], Settings | None]] = shared.by_name(
     {
         shared.fill: """
             Add Subtract Multiply Divide TrueDivide FloorDivide Mod Power Maximum Minimum""",
-        shared.chosen: "Where",
-        shared.compared: "Equal NotEqual Greater GreaterEqual Less LessEqual",
+        shared.fill_of_choice: "Where",
+        shared.comparison: "Equal NotEqual Greater GreaterEqual Less LessEqual",
         _reduction: """
             Mean Average Sum Max Amax Min Amin Prod All Any Var Std Logsumexp Argmax Argmin Norm Median""",
         _axes: "ExpandDims Squeeze LayerNorm RMSNorm Normalize",
-        _stored_norm: "BatchNorm",
+        _norm_by_statistics: "BatchNorm",
         _last_axis: "FFT RFFT IRFFT FFT2",
         shared.along_attribute: """
             Concatenate Stack Split Flip Roll Sort Argsort Cumsum Cumprod Unstack OneHot""",
@@ -215,7 +204,7 @@ _SETTINGS: dict[str, Callable[[Call], Settings | None]] = shared.by_name(
         _gather: "Take",
         _gather_along: "TakeAlongAxis",
         _item: "GetItem",
-        _sliced: "Slice",
+        _slice: "Slice",
         _convolution: "Conv",
         _depthwise: "DepthwiseConv",
         _plain_window: "SeparableConv ConvTranspose",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,17 +58,19 @@ def translate_layer(layer: Any, inputs: LayerInputs) -> Translation:
     return Translation(operation=layer_operation(layer), settings=make(layer, inputs) if make is not None else None)
 
 
-def translate_mask(layer: Any, inputs: LayerInputs) -> Translation:
-    """How a layer makes a mask anew: an embedding compares its ids with 0."""
-    if any(c.__name__ in _TABLES for c in type(layer).__mro__) and inputs.first.key is not None:
-        return Translation(operation=Operation.NOT_EQUAL, settings=Compare(value=0.0, operand=inputs.first.key))
-    return Translation(operation=Operation.ELEMENTWISE)
+def translate_mask(layer: Any, reads: Sequence[str]) -> Translation:
+    """How a layer makes a mask anew. One with settings is made of what the layer ``reads``."""
+    value = next((_COMPARED[c.__name__](layer) for c in type(layer).__mro__ if c.__name__ in _COMPARED), None)
+    if value is None or len(reads) != 1:
+        return Translation(operation=Operation.ELEMENTWISE)
+    return Translation(operation=Operation.NOT_EQUAL, settings=Compare(value=value, operand=reads[0]))
 
 
-_TABLES = frozenset({"Embedding"})
-
-
-# ---------------------------------------------------------------------- tables, masks, arithmetic
+_COMPARED: Mapping[str, Callable[[Any], float]] = {
+    "Embedding": lambda layer: 0.0,
+    "Masking": lambda layer: float(layer.mask_value),
+}
+"""What these layers compare with what they read, to tell padding."""
 
 
 def _lookup(layer: Any, inputs: LayerInputs) -> Lookup:
@@ -80,29 +82,27 @@ def _mask_value(layer: Any, inputs: LayerInputs) -> MaskValue:
 
 
 def _fill(layer: Any, inputs: LayerInputs) -> Fill:
-    return shared.filled(inputs.data)
+    return shared.fill_among(inputs.data)
 
 
 def _stepwise(layer: Any, inputs: LayerInputs) -> StepwiseLayer:
     return StepwiseLayer(recurrent=layer_operation(layer.layer).kind is Kind.RECURRENT)
 
 
-# ---------------------------------------------------------------------- axes
-
-
-def _reduced(layer: Any, inputs: LayerInputs) -> Reduce:
+def _pool_all(layer: Any, inputs: LayerInputs) -> Reduce:
     """Global pooling reduces the axes between the batch and the features."""
     axes = None if inputs.rank is None else tuple(_positions(layer, inputs.rank))
-    return Reduce(axes=axes, keeps_axes=bool(layer.keepdims))
+    return Reduce(axes=axes, keeps_axes=bool(layer.keepdims), mask=inputs.mask.key)
 
 
-def _normalised(layer: Any, inputs: LayerInputs) -> Reduce:
+def _normalise(layer: Any, inputs: LayerInputs) -> Reduce:
     return Reduce(axes=integers(layer.axis))
 
 
 def _batch_norm(layer: Any, inputs: LayerInputs) -> Reduce:
     """Only in training does it reduce anything: all axes but that of the features."""
-    return Reduce(axes=_others(inputs.rank, layer.axis) if inputs.flags.get("training") else ())
+    axes = _others(inputs.rank, layer.axis) if inputs.flags.get("training") else ()
+    return Reduce(axes=axes, mask=inputs.mask.key)
 
 
 def _group_norm(layer: Any, inputs: LayerInputs) -> Reduce:
@@ -116,22 +116,19 @@ def _others(rank: int | None, *axes: int) -> tuple[int, ...] | None:
 
 
 def _softmax(layer: Any, inputs: LayerInputs) -> Softmax:
-    return Softmax(axis=one(integers(layer.axis)))
+    return Softmax(axis=one(integers(layer.axis)), mask=inputs.mask.key)
 
 
 def _activation(layer: Any, inputs: LayerInputs) -> Softmax | None:
     return Softmax(axis=-1) if layer_operation(layer).kind is Kind.SOFTMAX else None
 
 
-def _joined(layer: Any, inputs: LayerInputs) -> Along:
+def _join(layer: Any, inputs: LayerInputs) -> Along:
     return Along(axis=layer.axis if is_integer(layer.axis) else None)
 
 
-def _flattened(layer: Any, inputs: LayerInputs) -> Along:
+def _flatten(layer: Any, inputs: LayerInputs) -> Along:
     return Along(axis=1)
-
-
-# ---------------------------------------------------------------------- neighbours, pads
 
 
 def _convolution(layer: Any, inputs: LayerInputs) -> Window:
@@ -162,23 +159,23 @@ def _pool(layer: Any, inputs: LayerInputs) -> Window:
     )
 
 
-def _resized(layer: Any, inputs: LayerInputs) -> Window:
+def _resize(layer: Any, inputs: LayerInputs) -> Window:
     return Window(channels_last=_channels_last(layer))
 
 
 def _pad(layer: Any, inputs: LayerInputs) -> Pad:
     if inputs.rank is None:
-        return shared.padded(None)
+        return shared.pad(None)
     widths = dict(zip(_positions(layer, inputs.rank), _pairs(layer.padding), strict=True))
-    return shared.padded([widths.get(axis, (0, 0)) for axis in range(inputs.rank)])
+    return shared.pad([widths.get(axis, (0, 0)) for axis in range(inputs.rank)])
 
 
-def _cropped(layer: Any, inputs: LayerInputs) -> Slice:
+def _crop(layer: Any, inputs: LayerInputs) -> Slice:
     """So many positions go at the start, so many at the end."""
     if inputs.rank is None:
         return Slice()
     widths = zip(_positions(layer, inputs.rank), _pairs(layer.cropping), strict=True)
-    return shared.sliced({axis: (first, -last if last else shared.NO_END, 1) for axis, (first, last) in widths})
+    return shared.slices({axis: (first, -last if last else shared.NO_END, 1) for axis, (first, last) in widths})
 
 
 def _pairs(widths: Any) -> tuple[tuple[int, int], ...]:
@@ -193,9 +190,6 @@ def _positions(layer: Any, rank: int) -> range:
 
 def _channels_last(layer: Any) -> bool:
     return getattr(layer, "data_format", "channels_last") != "channels_first"
-
-
-# ---------------------------------------------------------------------- over time
 
 
 def _recurrence(layer: Any, inputs: LayerInputs) -> Recurrence:
@@ -228,26 +222,26 @@ _SETTINGS: dict[str, Callable[[Any, LayerInputs], Settings | None]] = shared.by_
         _mask_value: "Masking",
         _fill: "Add Subtract Multiply Maximum Minimum",
         _stepwise: "TimeDistributed",
-        _reduced: """
+        _pool_all: """
             GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
             GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D""",
-        _normalised: "LayerNormalization RMSNormalization UnitNormalization",
+        _normalise: "LayerNormalization RMSNormalization UnitNormalization",
         _batch_norm: "BatchNormalization",
         _group_norm: "GroupNormalization",
         _softmax: "Softmax",
         _activation: "Activation",
-        _joined: "Concatenate",
-        _flattened: "Flatten",
+        _join: "Concatenate",
+        _flatten: "Flatten",
         _convolution: """
             Conv1D Conv2D Conv3D SeparableConv1D SeparableConv2D Conv1DTranspose Conv2DTranspose Conv3DTranspose""",
         _depthwise: "DepthwiseConv1D DepthwiseConv2D",
         _pool: """
             AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D""",
-        _resized: """
+        _resize: """
             UpSampling1D UpSampling2D UpSampling3D AdaptiveAveragePooling1D AdaptiveAveragePooling2D
             AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D""",
         _pad: "ZeroPadding1D ZeroPadding2D ZeroPadding3D",
-        _cropped: "Cropping1D Cropping2D Cropping3D",
+        _crop: "Cropping1D Cropping2D Cropping3D",
         _recurrence: "LSTM GRU SimpleRNN RNN ConvLSTM1D ConvLSTM2D ConvLSTM3D",
         _both_ways: "Bidirectional",
         _attention: "MultiHeadAttention GroupQueryAttention GroupedQueryAttention Attention AdditiveAttention",

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
+from maskcheck.ir.constants import SMALL
+from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Kind
-from maskcheck.loaders.keras.journey import LayerCall
+from maskcheck.loaders.keras import private_api
+from maskcheck.loaders.keras.layer_calls import LayerCall
 from maskcheck.loaders.keras.tensors import is_tensor, leaves, read, tensors_in
 from maskcheck.loaders.keras.trace_builder import TraceBuilder
-from maskcheck.loaders.keras.translate.call import SMALL, Call, Operand
+from maskcheck.loaders.keras.translate.call import Call, Operand
 from maskcheck.loaders.keras.translate.layers import LayerInputs
 
 
@@ -88,16 +91,15 @@ def operand(value: Any, builder: TraceBuilder) -> Operand:
         key=key,
         constant=_small(value) if key is None else None,
         shape=shape_of(value),
-        sized=key is not None and key in builder.shape_only,
+        sized=key is not None and builder.level(key) is Level.SHAPE,
     )
 
 
 def shape_of(tensor: Any) -> tuple[int, ...] | None:
     """The shape of a tensor, which may come as a handle to a variable; ``None`` where it is not told."""
-    data: Any = getattr(tensor, "_handle_data", None)
     try:
-        shape = data.shape_and_type[0].shape.dim if data is not None else None
-        return tuple(int(d.size) for d in shape) if shape is not None else tuple(int(d) for d in tensor.shape)
+        behind = private_api.shape_behind(tensor)
+        return tuple(int(size) for size in tensor.shape) if behind is None else behind
     except (AttributeError, IndexError, TypeError, ValueError):
         return None
 

@@ -34,16 +34,16 @@ _CUDNN = {"lstm": Operation.LSTM, "gru": Operation.GRU}
 def translate_operator(call: Call) -> Translation:
     """What an operator of TensorFlow does."""
     make = _SETTINGS.get(call.operator)
-    return shared.refined(_operation(call), make(call) if make is not None else None)
+    settings = make(call) if make is not None else None
+    return shared.refine(_operation(call, settings), settings)
 
 
-def _operation(call: Call) -> Operation:
+def _operation(call: Call, settings: Settings | None) -> Operation:
+    if call.operator == "StridedSlice" and isinstance(settings, Pick):
+        return Operation.SELECT
     if call.operator == "CudnnRNNV3":
         return _CUDNN.get(str(call.attributes.get("rnn_mode")), Operation.RNN)
     return _OWN.get(call.operator) or operator_operation(call.operator)
-
-
-# ---------------------------------------------------------------------- reductions
 
 
 def _reduction(call: Call) -> Reduce:
@@ -70,10 +70,7 @@ def _inference_norm(call: Call) -> Reduce:
     return Reduce(axes=(0, 1, 2) if _channels_last(call) else (0, 2, 3))
 
 
-# ---------------------------------------------------------------------- along one axis
-
-
-def _joined(call: Call) -> Along:
+def _join(call: Call) -> Along:
     return Along(axis=call.operand(-1).integer)
 
 
@@ -85,15 +82,15 @@ def _cumulative(call: Call) -> Along:
     return Along(axis=call.operand(1).integer, reverse=bool(call.attributes.get("reverse")))
 
 
-def _flipped(call: Call) -> Along:
+def _flip(call: Call) -> Along:
     return Along(axis=call.operand(1).integer)
 
 
-def _rolled(call: Call) -> Along:
+def _roll(call: Call) -> Along:
     return Along(axis=call.operand(2).integer)
 
 
-def _turned_by_row(call: Call) -> Along:
+def _reverse_rows(call: Call) -> Along:
     return Along(axis=call.integer("seq_dim"))
 
 
@@ -101,7 +98,7 @@ def _largest(call: Call) -> Along:
     return Along(axis=-1, count=call.operand(1).integer)
 
 
-def _marked(call: Call) -> Along:
+def _one_hot(call: Call) -> Along:
     axis = call.integer("axis")
     return Along(axis=-1 if axis is None else axis)
 
@@ -110,48 +107,60 @@ def _last_axis(call: Call) -> Softmax:
     return Softmax(axis=-1)
 
 
-# ---------------------------------------------------------------------- positions
-
-
 def _gather(call: Call) -> Lookup | Pick:
     axis = call.operand(2).integer if len(call.operands) > 2 else 0
-    return shared.gathered(call.operand(0), call.operand(1), axis)
+    return shared.gather(call.operand(0), call.operand(1), axis)
 
 
-def _strided(call: Call) -> Reduce | Pick | Slice:
+def _gather_by_tuples(call: Call) -> Lookup | None:
+    """Rows of a constant table; each id may be a tuple, so that how many there are is not told."""
+    table, ids = call.operand(0), call.operand(1)
+    return Lookup(ids=ids.key) if table.key is None and ids.key is not None and not ids.sized else None
+
+
+def _strided_slice(call: Call) -> Reduce | Pick | Slice:
     begins, ends, steps = (call.operand(place).integers for place in (1, 2, 3))
     if begins is None or ends is None or steps is None:
-        return Slice()
+        return _cut_where_computed(call)
     bounds = zip(begins, ends, steps, strict=True)
     return shared.cut([_entry(call, i, *bound) for i, bound in enumerate(bounds)])
 
 
+def _cut_where_computed(call: Call) -> Pick | Slice:
+    """One position of one axis, which is no constant; whatever else is cut by computed bounds is a slice."""
+    key = [_entry(call, i, _SOMEWHERE, _SOMEWHERE, 1) for i in range((call.operand(1).shape or (0,))[0])]
+    found = shared.cut(key)
+    return Pick(axis=found.axis) if isinstance(found, Pick) else Slice()
+
+
+_SOMEWHERE = 1
+"""Stands for a bound that is not known: with any other the result would be cut as well."""
+
+
 def _entry(call: Call, place: int, begin: int, end: int, step: int) -> slice | int | EllipsisType | None:
     """The entry of a key that Python would be given for one place of the three bounds."""
-
-    def marked(mask: str) -> bool:
-        return bool(int(call.attributes.get(f"{mask}_mask") or 0) >> place & 1)
-
-    if marked("ellipsis"):
+    if _is_marked(call, "ellipsis", place):
         return ...
-    if marked("new_axis"):
+    if _is_marked(call, "new_axis", place):
         return None
-    if marked("shrink_axis"):
+    if _is_marked(call, "shrink_axis", place):
         return begin
-    return slice(None if marked("begin") else begin, None if marked("end") else end, step)
+    first, last = (_is_marked(call, side, place) for side in ("begin", "end"))
+    return slice(None if first else begin, None if last else end, step)
 
 
-def _sliced(call: Call) -> Slice:
+def _is_marked(call: Call, mask: str, place: int) -> bool:
+    return bool(int(call.attributes.get(f"{mask}_mask") or 0) >> place & 1)
+
+
+def _slice(call: Call) -> Slice:
     """A start and a size for every axis; a size of -1 reaches to the end."""
     starts, sizes = call.operand(1).integers, call.operand(2).integers
     if starts is None or sizes is None:
         return Slice()
     ends = [shared.NO_END if size == -1 else start + size for start, size in zip(starts, sizes, strict=True)]
     cuts = {i: (start, end, 1) for i, (start, end) in enumerate(zip(starts, ends, strict=True))}
-    return shared.sliced({axis: cut for axis, cut in cuts.items() if cut != shared.WHOLE})
-
-
-# ---------------------------------------------------------------------- neighbours, pads, products
+    return shared.slices({axis: cut for axis, cut in cuts.items() if cut != shared.WHOLE})
 
 
 def _convolution(call: Call) -> Window:
@@ -197,12 +206,12 @@ def _of_positions(call: Call, name: str) -> tuple[int, ...] | None:
 def _pad(call: Call) -> Pad:
     widths = call.operand(1).constant
     value = call.operand(2).number if len(call.operands) > 2 else 0.0
-    return shared.padded(None if widths is None else widths.tolist(), value)
+    return shared.pad(None if widths is None else widths.tolist(), value)
 
 
 def _mirror(call: Call) -> Pad:
     widths = call.operand(1).constant
-    return shared.padded(None if widths is None else widths.tolist(), None, copies=True)
+    return shared.pad(None if widths is None else widths.tolist(), None, copies=True)
 
 
 def _clip(call: Call) -> Clip:
@@ -223,26 +232,27 @@ _SETTINGS: dict[str, Callable[[Call], Settings | None]] = shared.by_name(
     {
         shared.fill: """
             Add AddV2 AddN BiasAdd Sub Mul Div RealDiv DivNoNan Xdivy FloorDiv Mod Pow Maximum Minimum""",
-        shared.chosen: "Select SelectV2",
-        shared.compared: "Equal NotEqual Greater GreaterEqual Less LessEqual",
+        shared.fill_of_choice: "Select SelectV2",
+        shared.comparison: "Equal NotEqual Greater GreaterEqual Less LessEqual",
         _reduction: "Mean Sum Max Min Prod All Any ArgMax ArgMin EuclideanNorm",
         _new_axis: "ExpandDims",
         _squeeze: "Squeeze",
         _fourier: "FFT IFFT RFFT IRFFT FFT2D",
         _inference_norm: "FusedBatchNorm FusedBatchNormV3",
-        _joined: "ConcatV2",
+        _join: "ConcatV2",
         _split: "Split SplitV",
         shared.along_attribute: "Unpack",
         _cumulative: "Cumsum Cumprod CumulativeLogsumexp",
-        _flipped: "ReverseV2",
-        _rolled: "Roll",
-        _turned_by_row: "ReverseSequence",
+        _flip: "ReverseV2",
+        _roll: "Roll",
+        _reverse_rows: "ReverseSequence",
         _largest: "TopKV2",
-        _marked: "OneHot",
+        _one_hot: "OneHot",
         _last_axis: "Softmax LogSoftmax",
         _gather: "GatherV2 ResourceGather Gather",
-        _strided: "StridedSlice",
-        _sliced: "Slice",
+        _gather_by_tuples: "GatherNd",
+        _strided_slice: "StridedSlice",
+        _slice: "Slice",
         _convolution: "Conv2D Conv3D",
         _depthwise: "DepthwiseConv2dNative",
         _pool: "MaxPool MaxPool3D AvgPool AvgPool3D",

@@ -31,31 +31,28 @@ _REFINED: dict[tuple[Operation, type], Operation] = {
 }
 
 
-def refined(operation: Operation, settings: Settings | None) -> Translation:
+def refine(operation: Operation, settings: Settings | None) -> Translation:
     """The operation as its settings show it: who picks one position of an axis selects, whatever the operator."""
     if isinstance(settings, Pick) and isinstance(settings.indices, int):
         return Translation(operation=Operation.SELECT, settings=settings)
     return Translation(operation=_REFINED.get((operation, type(settings)), operation), settings=settings)
 
 
-# ---------------------------------------------------------------------- arithmetic
-
-
-def filled(operands: Iterable[Operand]) -> Fill:
+def fill_among(operands: Iterable[Operand]) -> Fill:
     """The constants among ``operands``."""
     return Fill(values=tuple(number for o in operands if (number := o.number) is not None))
 
 
 def fill(call: Call) -> Fill:
-    return filled(call.operands)
+    return fill_among(call.operands)
 
 
-def chosen(call: Call) -> Fill:
+def fill_of_choice(call: Call) -> Fill:
     """The constants between which a selection chooses; its condition comes first."""
-    return filled(call.operands[1:])
+    return fill_among(call.operands[1:])
 
 
-def compared(call: Call) -> Compare:
+def comparison(call: Call) -> Compare:
     left, right = call.operand(0), call.operand(1)
     if right.number is not None:
         return Compare(value=right.number, operand=left.key)
@@ -64,14 +61,11 @@ def compared(call: Call) -> Compare:
     return Compare()
 
 
-# ---------------------------------------------------------------------- positions
-
-
 def along_attribute(call: Call) -> Along:
     return Along(axis=call.integer("axis"))
 
 
-def gathered(table: Operand, ids: Operand, axis: int | None) -> Lookup | Pick:
+def gather(table: Operand, ids: Operand, axis: int | None) -> Lookup | Pick:
     """Rows of a constant table picked by what the inputs hold, or positions picked from a computed tensor."""
     if table.key is None and ids.key is not None and not ids.sized:
         return Lookup(rows=_size(table, axis), ids=ids.key)
@@ -86,7 +80,7 @@ def _size(table: Operand, axis: int | None) -> int | None:
 
 def cut(key: Sequence[Any]) -> Reduce | Pick | Slice:
     """What ``x[key]`` does: makes new axes, picks positions from one, or takes slices."""
-    entries = tuple(_placed(key))
+    entries = tuple(_axes_of_entries(key))
     indexed = next(((axis, entry) for axis, entry in entries if not _plain(entry)), None)
     if indexed is not None:
         return Pick(axis=indexed[0], indices=integers(indexed[1]))
@@ -96,10 +90,10 @@ def cut(key: Sequence[Any]) -> Reduce | Pick | Slice:
         return Reduce(axes=new)
     if len(cuts) == 1 and not new and is_integer(cuts[0][1]):
         return Pick(axis=cuts[0][0], indices=int(cuts[0][1]))
-    return sliced({axis: bounds(entry) for axis, entry in cuts})
+    return slices({axis: bounds(entry) for axis, entry in cuts})
 
 
-def sliced(cuts: Mapping[int, tuple[int, int, int] | None]) -> Slice:
+def slices(cuts: Mapping[int, tuple[int, int, int] | None]) -> Slice:
     """Slices by axis, each a start, an end and a step; ``None`` for one that is not known."""
     known = [c for c in cuts.values() if c is not None]
     if len(known) < len(cuts):
@@ -119,7 +113,7 @@ def bounds(entry: Any) -> tuple[int, int, int] | None:
     return first if entry.start is None else int(entry.start), last if entry.stop is None else int(entry.stop), step
 
 
-def _placed(key: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def _axes_of_entries(key: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     """Every entry that belongs to an axis of the operand, with that axis: behind dots it counts from the last."""
     owned = [e for e in key if e is not None]
     dots = next((i for i, e in enumerate(owned) if e is Ellipsis), len(owned))
@@ -136,9 +130,6 @@ def _new_axes(key: Sequence[Any]) -> tuple[int, ...]:
 def _plain(entry: Any) -> bool:
     """Whether an entry of a key is a slice or one position, not a list or a tensor of positions."""
     return isinstance(entry, slice) or is_integer(entry)
-
-
-# ---------------------------------------------------------------------- neighbours and pads
 
 
 def window(
@@ -202,7 +193,7 @@ def _laid(padding: str, kernel: tuple[int, ...] | None, dilations: tuple[int, ..
     return (none, none) if padding == "valid" and rank else (None, None)
 
 
-def padded(widths: Sequence[Sequence[int]] | None, value: float | None = 0.0, *, copies: bool = False) -> Pad:
+def pad(widths: Sequence[Sequence[int]] | None, value: float | None = 0.0, *, copies: bool = False) -> Pad:
     """``widths``: for every axis how many positions are laid before it and how many after it."""
     if widths is None:
         return Pad(fill=value, copies=copies)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Settings
@@ -29,7 +28,6 @@ class Site:
     module: str | None = None
     module_class: str | None = None
     source: SourceLine | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:

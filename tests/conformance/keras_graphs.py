@@ -141,7 +141,7 @@ def live(model: keras.Model, folder: Path) -> Model:
 def file(model: keras.Model, folder: Path) -> Model:
     path = folder / "model.keras"
     model.save(path)
-    return loaders.load(path, Settings())
+    return loaders.load(path, Settings(trust=True))  # one graph has a layer of its own
 
 
 def saved_model(model: keras.Model, folder: Path) -> Model:

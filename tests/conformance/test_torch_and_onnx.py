@@ -31,7 +31,7 @@ def live(module: nn.Module, folder: Path) -> Model:
 def program(module: nn.Module, folder: Path) -> Model:
     given = torch_graphs.example(module)
     path = folder / "model.pt2"
-    save(export(module, (), given, dynamic_shapes=dict.fromkeys(given, {0: Dim.AUTO, 1: Dim.AUTO})), path)
+    save(export(module, (), given, dynamic_shapes={name: {0: Dim.AUTO, 1: Dim.AUTO} for name in given}), path)
     return loaders.load(path, Settings())
 
 
@@ -52,7 +52,7 @@ def onnx(module: nn.Module, folder: Path) -> Model:
             str(path),
             kwargs=given,
             dynamo=True,
-            dynamic_shapes=dict.fromkeys(given, axes),
+            dynamic_shapes={name: axes for name in given},
             input_names=list(given),
             external_data=False,
         )
@@ -83,6 +83,10 @@ UNSHOWN: dict[tuple[str, str], tuple[frozenset[str], str]] = {
     ("script", "recurrence in both directions"): (
         frozenset({"steps", "facts"}),
         "the interpreter takes the layer apart into the operators of its steps",
+    ),
+    ("script", "fused attention"): (
+        frozenset({"uses"}),
+        "the interpreter turns a boolean mask into one that is added before the operator reads it",
     ),
     ("script", "a mask that nothing reads"): (frozenset({"facts"}), "tracing drops an argument that nothing reads"),
 }

@@ -20,7 +20,6 @@ from maskcheck.loaders.pytorch.example import find_unpadded
 from maskcheck.loaders.pytorch.example_run import ExampleRun
 from maskcheck.loaders.pytorch.gradients import gradients
 from maskcheck.loaders.pytorch.learned import Learned
-from maskcheck.loaders.pytorch.ledger import Ledger
 from maskcheck.loaders.pytorch.memory import Memory
 from maskcheck.loaders.pytorch.modules import ModuleStack
 from maskcheck.loaders.pytorch.origin import Origin, title
@@ -29,6 +28,7 @@ from maskcheck.loaders.pytorch.precision import widen
 from maskcheck.loaders.pytorch.recorder import Recorder
 from maskcheck.loaders.pytorch.shapes import describe
 from maskcheck.loaders.pytorch.signature import Binding, bind
+from maskcheck.loaders.pytorch.tensor_table import TensorTable
 from maskcheck.loaders.pytorch.training import step as training_step
 from maskcheck.loaders.pytorch.training import targets as training_targets
 from maskcheck.loaders.pytorch.values import Values
@@ -186,8 +186,8 @@ class TorchModel:
     def _record(self, tensors: Mapping[str, Any], values: Values, learned: Learned | None = None) -> Trace:
         if self._untraceable is not None:
             raise TraceError(self._untraceable)
-        ledger = Ledger(memory=self._memory, values=values, learned=learned)
-        recorder = Recorder.start(ModuleStack.of(self.traced), self._weights, ledger)
+        table = TensorTable(memory=self._memory, values=values, learned=learned)
+        recorder = Recorder.start(ModuleStack.of(self.traced), self._weights, table)
         with self._calls.prepare():
             return recorder.run(tensors, self._caller(recorder), flatten)
 

@@ -20,7 +20,6 @@ from maskcheck.ir.operation import Kind, Operation
 from maskcheck.ir.settings import Settings
 from maskcheck.loaders.pytorch.composite_ops import attention_weights, unit_arguments
 from maskcheck.loaders.pytorch.journal import Journal, Place
-from maskcheck.loaders.pytorch.ledger import Ledger
 from maskcheck.loaders.pytorch.modes import operators_mode, units_mode
 from maskcheck.loaders.pytorch.modules import ModuleStack
 from maskcheck.loaders.pytorch.numbers import Numbers
@@ -29,6 +28,7 @@ from maskcheck.loaders.pytorch.private_api import build_tree, flatten_tree, oper
 from maskcheck.loaders.pytorch.reads import Reads
 from maskcheck.loaders.pytorch.results import Results
 from maskcheck.loaders.pytorch.schema import arguments, changed_tensors, tensors
+from maskcheck.loaders.pytorch.tensor_table import TensorTable
 from maskcheck.loaders.pytorch.translate import Call, called_operation, operand_keys, settings_of
 
 _OVERWRITES = frozenset({"zero", "uniform", "normal", "exponential", "bernoulli"})
@@ -62,18 +62,18 @@ class Recorder:
     """One recording: meets every call, and has it noted what is called, what it reads and what it makes."""
 
     journal: Journal
-    ledger: Ledger
+    table: TensorTable
     reads: Reads
     numbers: Numbers = field(default_factory=Numbers)
     attention: dict[str, Array] = field(default_factory=dict)
     _silences: int = 0
 
     @classmethod
-    def start(cls, modules: ModuleStack, weights: Mapping[int, str], ledger: Ledger) -> Recorder:
+    def start(cls, modules: ModuleStack, weights: Mapping[int, str], table: TensorTable) -> Recorder:
         """A new recording. ``weights`` names weights by the identity of their memory."""
         boundary = cls.run.__code__
         journal = Journal(modules=modules, is_outside=lambda frame: frame.f_code is boundary)
-        return cls(journal=journal, ledger=ledger, reads=Reads(journal=journal, ledger=ledger, weights=weights))
+        return cls(journal=journal, table=table, reads=Reads(journal=journal, table=table, weights=weights))
 
     def run(
         self,
@@ -82,17 +82,17 @@ class Recorder:
         flatten: Callable[[Any], Mapping[str, Any]],
     ) -> Trace:
         """Call ``call`` with ``inputs`` (patched) and record it; ``flatten`` names the tensors of what it returns."""
-        given = {name: self.ledger.enter_input(name, tensor) for name, tensor in inputs.items()}
+        given = {name: self.table.enter_input(name, tensor) for name, tensor in inputs.items()}
         with _record_calls(self):
             result = call(given)
             with self._silence():
                 outputs = {name: self._note_output(name, tensor) for name, tensor in flatten(result).items()}
         return Trace(
             sites=tuple(self.journal.sites),
-            tensors=self.ledger.values.kept,
+            tensors=self.table.values.kept,
             outputs=outputs,
-            shape_only=self.ledger.shape_only,
-            constants=self.ledger.constants,
+            shape_only=self.table.shape_only,
+            constants=self.table.constants,
             attention=self.attention,
         )
 
@@ -106,7 +106,7 @@ class Recorder:
             changed = changed_tensors(func, args, kwargs)
             step = self._translate(name, arguments(func, args, kwargs), _read(name, args, kwargs, changed), library)
             for tensor in changed:
-                self.ledger.values.detach(tensor)
+                self.table.values.detach(tensor)
             return self._note(step, func(*args, **kwargs), changed)
 
     def unit(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -139,12 +139,12 @@ class Recorder:
     def _note(self, step: Step, returned: Any, changed: Sequence[Any]) -> Any:
         """Note what a call made, and return it as its readers are to see it."""
         leaves, structure = flatten_tree(returned)
-        results = Results.of(leaves, changed, self.ledger.identities, step.operation)
+        results = Results.of(leaves, changed, self.table.identities, step.operation)
         if not results.tensors:
             return returned
         name, place = self.journal.name(step.call.name)
         level = self._level(step, name, results)
-        keys = results.enter(name, level, self.ledger)
+        keys = results.enter(name, level, self.table)
         self._note_numbers(step, keys, results)
         if level is not Level.CONSTANT:
             self._note_site(step, name, place, keys)
@@ -154,13 +154,13 @@ class Recorder:
     def _level(self, step: Step, name: str, results: Results) -> Level:
         """Of weights, as many rows of a position table as there are columns."""
         level = step.level
-        varies = level is Level.CONSTANT and self.ledger.memory.note(name, results.sizes)
+        varies = level is Level.CONSTANT and self.table.memory.note(name, results.sizes)
         return Level.SHAPE if varies else level
 
     def _note_numbers(self, step: Step, keys: Sequence[str], results: Results) -> None:
         if self.numbers.note(step.call.name, step.operation, step.call.keys, keys):
             for key, tensor in zip(keys, results.tensors, strict=True):
-                self.ledger.learn_fill(key, tensor)
+                self.table.learn_fill(key, tensor)
 
     def _note_site(self, step: Step, name: str, place: Place, keys: Sequence[str]) -> None:
         self.journal.add(
@@ -182,12 +182,12 @@ class Recorder:
             number = step.call.given.get(argument)
             if isinstance(number, int | float) and not isinstance(number, bool):
                 found[argument] = f"{site}:{argument}"
-                self.ledger.enter_number(found[argument], np.asarray(number))
+                self.table.enter_number(found[argument], np.asarray(number))
         return found
 
     def _weigh(self, step: Step, site: str) -> None:
         """Note the weights of a fused attention."""
-        if step.operation.kind is Kind.ATTENTION and self.ledger.values.record is None:
+        if step.operation.kind is Kind.ATTENTION and self.table.values.record is None:
             weights = attention_weights(step.call.name, step.call.given)
             if weights is not None:
                 self.attention[site] = weights
@@ -195,7 +195,7 @@ class Recorder:
     def _note_output(self, name: str, tensor: Any) -> Array:
         known = self.reads.find(tensor)
         self.journal.add_output(name, known.key)
-        return self.ledger.enter_output(name, known, tensor)
+        return self.table.enter_output(name, known, tensor)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:

@@ -9,8 +9,8 @@ from typing import Any
 from maskcheck.ir.dependence import Level
 from maskcheck.ir.operation import Kind, Operation
 from maskcheck.loaders.pytorch.identity import Identities
-from maskcheck.loaders.pytorch.ledger import Ledger
 from maskcheck.loaders.pytorch.schema import is_tensor
+from maskcheck.loaders.pytorch.tensor_table import TensorTable
 
 _FIRST_OUTPUT = (Kind.NORMALIZATION, Kind.ATTENTION)
 """Kinds whose further outputs are statistics that only training reads."""
@@ -51,11 +51,11 @@ class Results:
         """Shapes of the new tensors that were returned."""
         return tuple(tuple(self.leaves[i].shape) for i in self.fresh)
 
-    def enter(self, name: str, level: Level, ledger: Ledger) -> tuple[str, ...]:
-        """Enter all tensors into ``ledger``, put what readers are to see into ``leaves``, and return the keys."""
+    def enter(self, name: str, level: Level, table: TensorTable) -> tuple[str, ...]:
+        """Enter all tensors into ``table``, put what readers are to see into ``leaves``, and return the keys."""
         keys = tuple(name if i == 0 else f"{name}.{i}" for i in range(len(self.fresh) + len(self.extra)))
         seen = [
-            ledger.enter(key, tensor, level, in_place=id(tensor) in self.in_place)
+            table.enter(key, tensor, level, in_place=id(tensor) in self.in_place)
             for key, tensor in zip(keys, self.tensors, strict=True)
         ]
         for i, tensor in zip(self.fresh, seen, strict=False):

@@ -14,7 +14,7 @@ from maskcheck.loaders.pytorch.values import Values
 
 
 @dataclass(slots=True, kw_only=True)
-class Ledger:
+class TensorTable:
     """``memory`` is that of all recordings of the model; ``learned`` is ``None`` where nobody asks for it."""
 
     memory: Memory

@@ -83,23 +83,11 @@ class TraceBuilder:
         self._calls[call.path] += 1
         if not inputs:
             return None, list(outputs)
-        name = call.path if count == 0 else f"{call.path}#{count}"
-        keys = [f"{call.path}#{count}" + (f":{j}" if len(outputs) > 1 else "") for j in range(len(outputs))]
-        site = Site(
-            name=name,
-            operator=call.operator,
-            operation=call.operation,
-            inputs=inputs,
-            outputs=tuple(keys),
-            settings=call.settings,
-            module=call.module,
-            module_class=call.module_class,
-            source=call.source,
-        )
+        site = _site(call, count, inputs, len(outputs))
         self.sites.append(site)
-        self._levels.update(dict.fromkeys(keys, level_after(call.operation, map(self.level, inputs))))
-        self._makers.update(dict.fromkeys(keys, name))
-        return site, [self._enter(key, tensor) for key, tensor in zip(keys, outputs, strict=True)]
+        self._levels.update(dict.fromkeys(site.outputs, level_after(site.operation, map(self.level, inputs))))
+        self._makers.update(dict.fromkeys(site.outputs, site.name))
+        return site, [self._enter(key, tensor) for key, tensor in zip(site.outputs, outputs, strict=True)]
 
     def write_masks(self, call: PendingSite, inputs: tuple[str, ...], outputs: Iterable[Any]) -> Site | None:
         """Enter the masks beside ``outputs`` that this call made anew."""
@@ -118,3 +106,19 @@ class TraceBuilder:
         self._keys[identity(tensor)] = key
         self._alive.append(tensor)
         return tensor
+
+
+def _site(call: PendingSite, count: int, inputs: tuple[str, ...], makes: int) -> Site:
+    """The site of the ``count``-th call at its path, which ``makes`` so many tensors."""
+    key = f"{call.path}#{count}"
+    return Site(
+        name=key if count else call.path,
+        operator=call.operator,
+        operation=call.operation,
+        inputs=inputs,
+        outputs=(key,) if makes == 1 else tuple(f"{key}:{i}" for i in range(makes)),
+        settings=call.settings,
+        module=call.module,
+        module_class=call.module_class,
+        source=call.source,
+    )

@@ -113,28 +113,34 @@ class _Reader:
         if operation.type == _UNLIST and operation.outputs[0].name in self._keys:
             return  # entered where the list was filled
         title = self._title(operation.name)
-        keys = []
+        keys = tuple(self._enter_outputs(operation, title, stacks))
+        if operation.type not in _SILENT:
+            yield FrozenNode(
+                name=title,
+                operator=operation.type,
+                inputs=tuple(self._keys[t.name] for t in operation.inputs),
+                outputs=keys,
+                attributes=_attributes(operation),
+            )
+
+    def _enter_outputs(self, operation: Any, title: str, stacks: Mapping[str, Any]) -> Iterator[str]:
+        """Give every output a key, but for inputs of the model, which have one."""
         for i, tensor in enumerate(operation.outputs):
-            if tensor.name in self._keys:  # an input
+            if tensor.name in self._keys:
                 self._hold(self._keys[tensor.name], tensor)
                 continue
             key = title if len(operation.outputs) == 1 else f"{title}:{i}"
             self._keys[tensor.name] = key
-            stack = stacks.get(tensor.name)
-            if stack is not None:  # a list shows what it holds once it is a tensor again
-                tensor = stack.outputs[0]
-                self._keys[tensor.name] = key
-            self._hold(key, tensor)
-            keys.append(key)
-        if operation.type not in _SILENT:
-            inputs = tuple(self._keys[t.name] for t in operation.inputs)
-            yield FrozenNode(
-                name=title,
-                operator=operation.type,
-                inputs=inputs,
-                outputs=tuple(keys),
-                attributes=_attributes(operation),
-            )
+            self._hold(key, self._unlist(key, tensor, stacks))
+            yield key
+
+    def _unlist(self, key: str, tensor: Any, stacks: Mapping[str, Any]) -> Any:
+        """What can be fetched: a list shows what it holds once it is a tensor again."""
+        stack = stacks.get(tensor.name)
+        if stack is None:
+            return tensor
+        self._keys[stack.outputs[0].name] = key
+        return stack.outputs[0]
 
     def _hold(self, key: str, tensor: Any) -> None:
         if tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype.is_complex:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskcheck.core.model import Array
-from maskcheck.ir.constants import fill_of
+from maskcheck.ir.constants import fill_of, integers_of
 from maskcheck.ir.operation import Operation
 from maskcheck.ir.settings import Settings
 
@@ -41,8 +41,7 @@ class Operand:
     @property
     def integers(self) -> tuple[int, ...] | None:
         """A constant of whole numbers, laid flat."""
-        value = self.constant
-        return tuple(int(v) for v in np.ravel(value)) if value is not None and value.dtype.kind in "iu" else None
+        return integers_of(self.constant)
 
     @property
     def integer(self) -> int | None:

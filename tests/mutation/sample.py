@@ -134,7 +134,7 @@ def _places(path: Path) -> Iterator[tuple[Path, str, int]]:
 
 
 def _mutate(path: Path, name: str, occurrence: int) -> Mutant | None:
-    """``None`` where only an annotation changes, or the text does not compile."""
+    """``None`` where nothing changes that is executed, or the text does not compile."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
@@ -157,15 +157,20 @@ def _unchanged(part: str) -> Mutant:
 
 
 def _executed(source: str) -> str:
-    """A text without its annotations, which are never evaluated here."""
+    """A text without what decides nothing: annotations, the settings of data classes, the markers ``*`` and ``/``."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
+        elif isinstance(node, ast.ClassDef):
+            node.decorator_list = []
         elif isinstance(node, ast.arg):
             node.annotation = None
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(0)
+        elif isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.posonlyargs = node.kwonlyargs = []
     return ast.dump(tree)
 
 

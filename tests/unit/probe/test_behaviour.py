@@ -264,6 +264,12 @@ def test_rows_are_seen_by_one_less_where_more_are_refused() -> None:
     assert found.dims == (BATCH, None)
 
 
+def test_rows_are_seen_by_their_number_where_no_batch_near_it_runs() -> None:
+    model = refusing(lambda b, n: b not in (1, 4), lambda x: x.mean(1))
+    found = settle_outputs(model, BARE, model.outputs, working(model)).outputs[0]
+    assert found.dims == (BATCH, None)
+
+
 # Frames enough.
 
 

@@ -69,7 +69,7 @@ def row(model: Sloped, told: Contract | None = None) -> tuple[Status, str | None
     ("at_pads", "at_content", "status", "reason"),
     [
         (0.0, 2.0, CLEAN, "exactly zero at the pads"),
-        (15 * EPS, 1.0, CLEAN, "rounding at the pads"),
+        (16 * EPS, 1.0, CLEAN, "rounding at the pads"),
         (17 * EPS, 1.0, LEAKY, None),
         (0.5, 2.0, LEAKY, "the answers follow what pads hold, 0.2 times as steeply as content"),
         (0.0, 0.0, UNTESTED, "no derivative by the content was found"),

@@ -8,13 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskcheck.core.contract import Side
+from maskcheck.core.contract import Contract, Dimension, Domain, Side
 from maskcheck.core.report import Status, TwinKind, Variant
+from maskcheck.probe.plan import plan
+from maskcheck.probe.runner import Runner, unpadded
+from maskcheck.probe.samples import Source
 from maskcheck.probe.twins.length import length
 from tests.unit.probe.build import (
     IDS,
     LOOSE,
     MASK,
+    POOLED,
     Answer,
     Untraceable,
     X,
@@ -193,6 +197,32 @@ def test_it_gates_where_it_is_required_and_padding_is_known_to_happen(
     asked = context(features(summed_by_length), contract(assumed=assumed), require=require)
     found = seen(length(asked))
     assert {v: r.gating for v, r in found.items()} == {RIGHT: gates, ALONE: gates, LONG: gates, FILLER: False}
+
+
+def test_images_are_padded_in_height_and_width_and_have_no_long_setting() -> None:
+    pixels = replace(X, dims=("batch", "height", "width", None), shape=(0, 0, 0, 3), domain="image")
+    domain = Domain("image", (Dimension("height"), Dimension("width")))
+    told = Contract((domain,), (pixels,), (POOLED,))
+    model = features(lambda x: x.sum((1, 2)) / x.shape[1] / x.shape[2], mask=False)
+    runner = Runner(model, told)
+    source = Source(told, 0)
+    chosen = plan(told, domain, {"height": 9, "width": 9})
+    base = unpadded(source.rows(4, chosen.valid))
+    asked = context(features(masked_mean))
+    judge = replace(asked.judge, runner=runner)
+    image = replace(
+        asked,
+        model=model,
+        runner=runner,
+        judge=judge,
+        plan=chosen,
+        source=source,
+        base=base,
+        reference=runner.valid(base),
+    )
+    found = seen(length(image))
+    assert LONG not in found and found[RIGHT].status is LEAKY
+    assert found[RIGHT].reason == "largest for 9x9 real of 23x23"
 
 
 # A fixed length: what pads are worth is changed in place of their number.

@@ -226,6 +226,20 @@ def test_pads_hold_something_while_the_mask_is_toggled() -> None:
     assert row.status is CLEAN
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(8, 4), (3, 3)])
+def test_four_rows_are_enough(rows: int, expected: int) -> None:
+    sizes: list[int] = []
+
+    def answer(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        sizes.append(len(x))
+        return masked_mean(x, mask)
+
+    asked = context(features(answer), rows=rows)
+    sizes.clear()
+    list(mask(asked))
+    assert sizes == [expected] * 4
+
+
 def test_the_mask_gates_where_it_is_required() -> None:
     asked = context(features(plain_mean), require=("mask",))
     assert seen(mask(asked))[Variant.TOGGLED].gating

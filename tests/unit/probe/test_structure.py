@@ -135,6 +135,7 @@ def test_what_is_stated_beats_belief() -> None:
         (spec("a", "int64", None, None), (BATCH, "?")),
         (spec("positions", "int64", "seq"), ("?",)),
         (spec("a", "int64", "seq", "batch"), ("?", BATCH)),
+        (spec("ids", "int64", "batch", 5, "letters"), (BATCH, "?", None)),
         (spec("a", "int64", "time", "items"), ("?", BATCH)),
         (spec("a", "int64", "time", 4), (BATCH, "?")),
         (spec("a", "int64", "time", "frames"), (BATCH, "?")),

@@ -70,6 +70,14 @@ def test_what_only_moves_values_is_not_told_beside_a_known_place_of_the_same_dom
     assert [f.site.name for f in find(measured(LEAK, origins=(known, moved))) if f.site] == ["mean"]
 
 
+def test_the_other_side_alone_is_told_only_where_a_rule_explains_it() -> None:
+    rows = [row(TwinKind.SIDE, LEAKY, gating=False, moved=0.5)]
+    known = origin(place("sum", Operation.CUMULATIVE_SUM, "CumSum"), {TwinKind.SIDE: 0.5})
+    unknown = origin(place("reshape", Operation.RESHAPE, "Reshape"), {TwinKind.SIDE: 0.5})
+    found = find(measured(rows, origins=(known, unknown)))
+    assert [(f.site.name, f.severity) for f in found if f.site] == [("sum", Severity.INFO)]
+
+
 def test_what_only_moves_values_is_told_where_nothing_else_is() -> None:
     moved = origin(place("reshape", Operation.RESHAPE, "Reshape"))
     assert [f.site.name for f in find(measured(LEAK, origins=(moved,))) if f.site] == ["reshape"]

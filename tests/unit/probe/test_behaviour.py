@@ -112,6 +112,15 @@ def test_texts_stay_short_beside_what_needs_many_samples() -> None:
     assert find_working(pair(run, "int64"), two(IDS, Y)).lengths == {"seq": 9, "other": 102}
 
 
+def test_texts_are_cut_short_only_past_the_usual_lengths() -> None:
+    def run(ids: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if y.shape[1] < 39 or ids.shape[1] > 20:
+            raise ValueError("no")
+        return y
+
+    assert find_working(pair(run, "int64"), two(IDS, Y)).lengths == {"seq": 9, "other": 50}
+
+
 def test_the_reason_of_the_most_usual_try_is_kept() -> None:
     with pytest.raises(RunError, match="not 2 x 9"):
         find_working(refusing(lambda b, n: True), BARE)
@@ -172,6 +181,8 @@ def test_inputs_without_a_batch_have_none_to_settle() -> None:
         (lambda n: n > 9, None),
         (lambda n: n < 9, None),
         (lambda n: n != 9, 9),
+        (lambda n: n not in (9, 13), None),
+        (lambda n: n not in (9, 7), None),
     ],
 )
 def test_a_length_of_which_neither_a_longer_nor_a_shorter_one_runs_is_fixed(
@@ -182,6 +193,12 @@ def test_a_length_of_which_neither_a_longer_nor_a_shorter_one_runs_is_fixed(
     assert told.dimensions["seq"].fixed == fixed
     notes = ("only a length of 9 runs, though the declared shape allows others",) if fixed else ()
     assert told.choices == notes
+
+
+def test_the_shorter_length_that_is_tried_has_at_least_one_step() -> None:
+    told = bare(maximum=2)
+    model = refusing(lambda b, n: n not in (1, 2))
+    assert settle_lengths(model, told, working(model, told))[0] is told
 
 
 def test_a_declared_fixed_length_needs_no_run() -> None:

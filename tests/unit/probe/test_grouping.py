@@ -149,7 +149,8 @@ def test_edges_between_nodes_go_with_the_nodes() -> None:
     found = group([nodes, edges])
     assert found.domains == {"nodes": "seq", "edges": "seq"}
     assert found.labels["edges"] == (BATCH, "seq", "seq")
-    assert group([edges]).domains == {"edges": "image"}, "alone they are content of their own"
+    alone = group([edges, d("n", LENGTHS, "batch", labels=(BATCH,))]).domains
+    assert alone == {"edges": "image", "n": "image"}, "content of their own"
 
 
 def test_fixed_lengths_are_told_by_dimension() -> None:
@@ -164,6 +165,13 @@ def test_other_inputs_belong_nowhere_but_the_padded_length_does() -> None:
     total = d("total_sequence_length", OTHER, labels=())
     found = group([IDS, state, total])
     assert found.domains == {"input_ids": "seq", "state": None, "total_sequence_length": "seq"}
+
+
+def test_the_order_of_inputs_does_not_matter() -> None:
+    state = d("state", OTHER, "batch", 4, labels=(BATCH, None))
+    mask = d("mask", MASK, "batch", "seq")
+    for order in ([IDS, state, mask], [state, mask, IDS], [mask, IDS, state]):
+        assert group(order).domains == {"input_ids": "seq", "state": None, "mask": "seq"}
 
 
 def test_without_content_there_is_no_domain() -> None:

@@ -103,6 +103,7 @@ def test_the_pad_id_comes_from_the_strongest_source(
         ((), 0),
         ((compare("x", -999.0),), -999.0),
         ((compare("x", 0.0),), 0),
+        ((compare("x", 1.0),), 1.0),
         ((compare("x", float("inf")),), 0),
         ((compare("x", -999.0), compare("x", 1.0)), 0),
         ((compare("x", -999.0, "greater"),), 0),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from maskcheck.core.report import Status, Variant
+from maskcheck.probe.noise import Floor
 from maskcheck.probe.twins.context import Dead, TwinContext
 from maskcheck.probe.twins.masks import dead_positions, mask, valid
 from tests.unit.probe.build import (
@@ -121,6 +122,11 @@ def test_rounding_is_no_answer(times: float, gone: bool) -> None:
     weights = [1.0] * 9
     weights[4] = times * EXACT
     assert (4 in found(weighted(weights)).padded) is gone
+
+
+def test_where_nothing_may_be_rounding_a_dead_position_is_dead() -> None:
+    told = dead_positions(context(features(weighted([1, 1, 0, 1, 1, 1, 1, 1, 1])), floor=Floor(0.0, 0.0)))
+    assert told is not None and told.padded == {2}
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])

@@ -53,6 +53,14 @@ def test_a_difference_above_its_limit_leaks(by: float, exact: bool, leaks: bool)
     assert gap.outputs[0].noise_floor == FLOOR.response
 
 
+def test_where_nothing_may_be_rounding_what_is_equal_is_clean_and_the_least_difference_leaks() -> None:
+    strict = replace(judge(), noise=Noise({"vector": Floor(0.0, 0.0), "logits": Floor(0.0, 0.0)}))
+    same = strict.compare(ONES, ONES)
+    assert not same.leaks and same.row == 0
+    assert (same.outputs[0].decisions_changed, same.outputs[0].cosine_change) == (None, None)
+    assert strict.compare(ONES, moved("vector", 2, 1e-12)).leaks
+
+
 def test_one_leaking_output_is_enough() -> None:
     assert judge().compare(ONES, moved("logits", 0, 0.5)).leaks
 

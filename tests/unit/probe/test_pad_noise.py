@@ -112,6 +112,10 @@ def test_noise_is_judged_by_rounding_alone() -> None:
     assert row(asked(deep(1, nearly))).status is LEAKY
 
 
+def test_answers_without_rounding_that_stay_are_clean() -> None:
+    assert row(asked(deep(1, lambda h, m: (masked_mean(h, m) > 0).astype(np.int64)))).status is CLEAN
+
+
 def test_a_state_that_cannot_be_changed_is_passed_over() -> None:
     class Fixed(FakeModel):
         def trace(self, feeds, patches=None, record=None) -> Trace:  # type: ignore[no-untyped-def, override]

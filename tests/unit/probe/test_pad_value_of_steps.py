@@ -12,6 +12,7 @@ from maskcheck.core.model import InputUse, UseKind
 from maskcheck.core.report import PassportRow, Status, Variant
 from maskcheck.ir.operation import Kind as K
 from maskcheck.probe.layout import Row
+from maskcheck.probe.noise import Floor, Noise
 from maskcheck.probe.twins.context import TwinContext
 from maskcheck.probe.twins.pad_value import _held, _within, in_use
 from tests.fakes import FakeModel, Node
@@ -85,6 +86,12 @@ def test_blindness_at_one_of_the_positions_tried_is_enough(position: int) -> Non
     assert row(asked(reading(at, mask=True), mask=True)).status is LEAKY
 
 
+def test_where_nothing_may_be_rounding_an_answer_that_stays_is_still_blind() -> None:
+    strict = replace(asked(reading(by_value, mask=True), mask=True))
+    noise = Noise({"answer": Floor(0.0, 0.0)})
+    assert row(replace(strict, judge=replace(strict.judge, noise=noise))).status is LEAKY
+
+
 def test_positions_that_never_reach_each_other_say_nothing() -> None:
     tagger = reading(by_value, lambda x, real: x * real[..., None], mask=True)
     assert list(in_use(asked(tagger, mask=True, output=STEPS), False)) == []
@@ -118,6 +125,12 @@ def test_recorded_inputs_say_whether_it_happens(ids: list[list[int]], status: St
     model = reading(by_value)
     told = row(replace(asked(model), source=context(model, contract(CARRYING), recorded=recorded).source))
     assert told.status is status and (told.reason or "").startswith(says)
+
+
+def test_images_are_not_asked() -> None:
+    told = asked(reading(by_value))
+    domain = replace(told.plan.domain, dimensions=told.plan.domain.dimensions * 2)
+    assert list(in_use(replace(told, plan=replace(told.plan, domain=domain)), False)) == []
 
 
 # Which real steps equal the pad value, and whether they could.

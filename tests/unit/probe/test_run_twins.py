@@ -140,6 +140,11 @@ def test_answers_that_follow_no_content_are_untested_not_clean(constant: float, 
     assert found.contexts == ()
 
 
+def test_numbers_without_rounding_that_never_change_are_untested() -> None:
+    found = results(features(lambda x, mask: np.tile(np.arange(3), (len(x), 1))))
+    assert {row.status for row in found.passport if row.gating} == {UNTESTED}
+
+
 def test_answers_that_follow_padding_and_no_content_leak() -> None:
     """An inverted mask hides every word while nothing is padded."""
 

@@ -190,6 +190,17 @@ def test_height_and_width_of_an_image_are_padded_under_a_pixel_mask(
     assert one(spec("pixels", "float32", *image), spec("marks", "bool", *mask)).labels == labels
 
 
+@pytest.mark.parametrize(
+    ("mask", "role"),
+    [(("batch", 16), Role.FEATURES), (("batch", "seq"), Role.OTHER), (("batch", 16, "seq"), Role.FEATURES)],
+)
+def test_an_image_of_one_size_beside_a_text_is_content_if_a_mask_is_as_long(
+    mask: tuple[int | str, ...], role: Role
+) -> None:
+    image = spec("pixels", "float32", "batch", 3, 16, 40)
+    assert one(image, IDS, spec("mask", "int64", *mask), uses=(WORDS,)).role is role
+
+
 def test_a_mask_as_large_as_features_marks_their_values() -> None:
     found = one(spec("mask", "float32", "batch", "seq", 6), X)
     assert found.role is Role.MASK and found.labels == (BATCH, "?", None)

@@ -31,6 +31,9 @@ class Trained(FakeModel):
     restless: tuple[bool, ...] = ()
     labels: np.ndarray | None = None
     has_gradients = True
+    frozen = False
+    dropped: tuple[str, ...] = ()
+    grown: tuple[str, ...] = ()
     large = 1.0
     error = ""
     in_training: Answer | None = None
@@ -57,6 +60,12 @@ class Trained(FakeModel):
             "second": np.array([self.large, 0.0]) * (1 + by.get("second", 0)),
             "tiny": np.array([1e-9 + by.get("tiny", 0)]),
         }
+        if self.frozen:
+            gradients = {"frozen": np.zeros(2)}
+        if padded:
+            gradients = {
+                k: v.repeat(2) if k in self.grown else v for k, v in gradients.items() if k not in self.dropped
+            }
         return Step(
             2.0 * (1 + by.get("loss", 0)) + noise,
             {"accuracy": 0.5 * (1 + by.get("accuracy", 0)), "other": 1.0},
@@ -159,6 +168,36 @@ def test_answers_by_step_are_compared_at_real_steps_only() -> None:
         in_training=lambda x, mask: x + (mask[..., None] == 0),
     )
     assert told.facts is not None and not told.facts.answers_move
+
+
+def test_gradients_that_are_all_zero_do_not_move() -> None:
+    assert found(frozen=True)[0].facts is None
+
+
+def test_parameters_whose_gradient_has_another_shape_or_none_are_passed_over() -> None:
+    told, _, _ = found(moves={"first": 0.5, "second": 0.5}, dropped=("first",))
+    assert told.facts is not None and [name for name, _ in told.facts.gradients] == ["second"]
+    told, _, _ = found(moves={"first": 0.5, "second": 0.5}, grown=("first",))
+    assert told.facts is not None and [name for name, _ in told.facts.gradients] == ["second"]
+
+
+@pytest.mark.parametrize(("by", "moves"), [(0.9e-3, False), (1.1e-3, True)])
+def test_answers_move_by_more_than_rounding(by: float, moves: bool) -> None:
+    def drifts(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        sound = masked_mean(x, mask)
+        return sound + by * sound[0].std() * (x.shape[1] > 9)
+
+    told, _, _ = found(moves={"loss": 0.5}, in_training=drifts)
+    assert told.facts is not None and told.facts.answers_move is moves
+
+
+def test_answers_that_are_no_numbers_or_of_another_shape_do_not_move() -> None:
+    for answer in (
+        lambda x, mask: np.full((len(x), 3), x.shape[1]),
+        lambda x, mask: np.zeros((len(x), x.shape[1])),
+    ):
+        told, _, _ = found(moves={"loss": 0.5}, in_training=answer)
+        assert told.facts is not None and not told.facts.answers_move
 
 
 def test_without_gradients_there_is_no_row_of_them() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maskcheck.core.contract import Conflict, Role
+from maskcheck.core.model import StaticFact
 from maskcheck.core.report import Severity, Status, TakenForPadding, TwinKind
+from maskcheck.core.training import Change, TrainingFacts
 from maskcheck.ir.operation import Operation
+from maskcheck.rules.static import MASK_DROPPED
 from maskcheck.verdict.findings import find, share_of
-from tests.unit.verdict.build import contract, measured, origin, place, row
+from tests.unit.verdict.build import INFO, contract, measured, origin, place, row
 
 LENGTH, CONTENT, MATES = TwinKind.LENGTH, TwinKind.CONTENT, TwinKind.MATES
 LEAKY = Status.LEAKY
@@ -125,6 +130,46 @@ def test_real_steps_taken_for_padding(gating: bool, happens: bool, severity: Sev
     (found,) = find(measured([row(LENGTH)], taken=(taken,)))
     assert (found.rule, found.severity) == ("MC702", severity)
     assert found.message == "A real step is taken for padding."
+
+
+TRAINED = TrainingFacts(
+    framework="keras",
+    domain="text",
+    valid=9,
+    total=12,
+    loss=Change("loss", 1.2, 1.5),
+    loss_moves=True,
+    stepwise=True,
+    metrics=(),
+    gradients=(),
+    answers_move=False,
+    answers_leak=False,
+)
+
+
+@pytest.mark.parametrize("lost", [(), ("Dense drops it",), ("Dense drops it", "Multiply drops it")])
+def test_what_padding_does_to_training_is_an_error_and_names_where_the_mask_was_lost_last(
+    lost: tuple[str, ...],
+) -> None:
+    facts = (StaticFact("unused-input", None, "mask"), *(StaticFact(MASK_DROPPED, None, detail) for detail in lost))
+    info = replace(INFO, framework="keras", static=facts)
+    (found,) = find(measured([row(LENGTH)], training=TRAINED, info=info))
+    assert (found.rule, found.severity, found.domain, found.twins) == (
+        "MC962",
+        Severity.ERROR,
+        "text",
+        (TwinKind.TRAINING,),
+    )
+    assert (found.root_cause.reason if found.root_cause else None) == (lost[-1] if lost else None)
+    assert "1.5" in found.message and found.fix
+
+
+def test_an_origin_is_placed_where_its_cause_stands_and_related_to_where_it_shows() -> None:
+    items = (origin(place("a")), origin(place("b", Operation.CUMULATIVE_SUM, "CumSum"), {CONTENT: 0.5}, share=None))
+    rows = [*LEAK, row(CONTENT, LEAKY, gating=False, moved=0.25)]
+    found = {f.site.name: f for f in find(measured(rows, origins=items)) if f.site}
+    assert found["a"].related == () and found["b"].share is None
+    assert found["b"].twins == (CONTENT,) and found["b"].difference == 0.25
 
 
 def test_errors_come_first_and_the_larger_share_before_the_smaller() -> None:

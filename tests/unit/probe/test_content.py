@@ -197,6 +197,15 @@ def test_a_near_miss_that_does_no_harm_says_nothing() -> None:
     assert (row.status, row.reason) == (CLEAN, None)
 
 
+def test_features_beside_ids_that_tell_the_padding_cannot_be_poisoned() -> None:
+    model = features(masked_mean)
+    model.inputs = (*model.inputs, replace(words(masked_mean).inputs[0]))
+    found = seen(poison(context(model, contract(X, MASK, CARRYING))))
+    assert {v: (r.status, r.gating, r.reason) for v, r in found.items()} == {
+        Variant.PADS: (UNTESTED, False, "nothing but the pad value marks the padding")
+    }
+
+
 @pytest.mark.parametrize(("answer", "status"), [(masked_mean, CLEAN), (plain_mean, LEAKY)])
 def test_ids_are_poisoned_through_the_row_of_their_pad(answer: Answer, status: Status) -> None:
     found = [o for o in poison(context(words(answer), contract(IDS, MASK)))]

@@ -208,7 +208,7 @@ def test_what_has_no_domain_is_never_padded_and_keeps_the_content_of_empty_rows(
 
 @pytest.mark.parametrize(
     ("vocabulary", "pad", "low", "high"),
-    [(50, 0, 5, 49), (50, 5, 6, 49), (50, 49, 5, 48), (9, None, 3, 8), (None, 0, 2, 7)],
+    [(50, 0, 5, 49), (50, 5, 6, 49), (50, 49, 5, 48), (16, 7, 5, 15), (9, None, 3, 8), (None, 0, 2, 7)],
 )
 def test_ids_are_drawn_from_the_vocabulary_without_the_lowest_and_the_pad(
     vocabulary: int | None, pad: int | None, low: int, high: int

@@ -13,7 +13,7 @@ from maskcheck.core.model import TensorSpec
 from maskcheck.ir.operation import Kind as K
 from maskcheck.probe.contract.polarity import Reading, Response, is_strong, settle
 from tests.fakes import FakeModel, Node
-from tests.unit.probe.build import MASK, POOLED, STEPS, Answer, X, contract, masked_mean
+from tests.unit.probe.build import IDS, MASK, POOLED, STEPS, Answer, X, contract, masked_mean
 
 
 def settled(
@@ -240,6 +240,32 @@ def test_the_first_token_may_count_for_little_in_a_strongly_named_mask(name: str
     spec, told = settled(forgets_the_first, name)
     assert told.conflicts == ()
     assert spec.valid_when == 1
+
+
+# Ids that tell the padding by themselves must stay: another number of pads is tried in place of other ids.
+
+
+def of_ids(answer: Answer, fixed: int | None = None) -> tuple[InputContract, Contract]:
+    """``answer`` takes ids and the mask."""
+    ids = replace(IDS, ids_carry_mask=True)
+    told = contract(ids, replace(MASK, valid_when=None), fixed=fixed)
+    specs = (TensorSpec("ids", "int64", ("batch", "seq")), TensorSpec("mask", "int64", ("batch", "seq")))
+    model = FakeModel(specs, [Node("answer", K.OTHER, ("ids", "mask"), answer)], ("answer",))
+    found = settle(model, told, {"seq": 10}, ())
+    return found.input("mask"), found
+
+
+@pytest.mark.parametrize(("real", "valid_when"), [(1, 1), (0, 0)])
+def test_a_mask_beside_ids_that_tell_the_padding_is_read_by_the_number_of_pads(real: int, valid_when: int) -> None:
+    spec, told = of_ids(lambda ids, mask: masked_mean(ids[..., None] / 10, mask == real))
+    assert spec.valid_when == valid_when and told.choices == ()
+
+
+@pytest.mark.parametrize("fixed", [None, 10])
+def test_a_mask_that_is_unread_beside_such_ids_is_a_choice_where_pads_count(fixed: int | None) -> None:
+    spec, told = of_ids(lambda ids, mask: (ids / 10).mean(1, keepdims=True), fixed)
+    assert spec.valid_when == 1
+    assert bool(told.choices) is (fixed is None), "a fixed length has no other number of pads"
 
 
 def test_at_a_fixed_length_a_part_of_it_is_real() -> None:

@@ -19,6 +19,7 @@ from tests.unit.probe.build import (
     IDS,
     Answer,
     Recast,
+    Untraceable,
     X,
     context,
     contract,
@@ -149,6 +150,25 @@ def test_at_a_fixed_length_the_pads_of_ids_have_another_row() -> None:
     found = try_more_rows(asked)
     assert found is not None and found.row.status is LEAKY
     assert found.pair is not None and found.pair.pad_row
+
+
+def test_at_a_fixed_length_half_of_the_rows_are_short() -> None:
+    lengths: list[int] = []
+
+    def answer(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        lengths.append(int(mask.sum(1).max()))
+        return masked_mean(x, mask)
+
+    asked = context(features(answer), contract(fixed=20))
+    lengths.clear()
+    found = try_more_rows(asked)
+    assert found is not None and (found.row.status, found.row.reason) == (CLEAN, None)
+    assert (lengths.count(11), lengths.count(3)) == (36, 36)
+
+
+def test_at_a_fixed_length_a_model_without_traces_shows_nothing() -> None:
+    model = words(lambda x: x.mean(1), mask=False, cls=Untraceable)
+    assert try_more_rows(context(model, contract(IDS, fixed=12))) is None
 
 
 def test_at_a_fixed_length_pads_that_cannot_be_changed_show_nothing() -> None:

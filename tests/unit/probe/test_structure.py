@@ -173,6 +173,11 @@ def test_the_mask_beside_features_tells_which_axis_is_time() -> None:
     assert one(features, spec("mask", "int64", "batch", 6)).labels == (BATCH, "?", None)
 
 
+def test_a_mask_of_one_length_beside_an_image_is_no_pixel_mask() -> None:
+    image = spec("pixels", "float32", None, 3, "h", "w")
+    assert one(image, spec("mask", "int64", "batch", "w")).labels == (BATCH, None, None, "?")
+
+
 @pytest.mark.parametrize(
     ("image", "mask", "labels"),
     [

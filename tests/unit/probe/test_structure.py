@@ -64,6 +64,8 @@ WORDS = use("ids", UseKind.INDEX, 99)
         (spec("a", "float32", "batch"), (), Role.OTHER),
         (spec("lengths", "float32", "batch"), (), Role.LENGTHS),
         (spec("lengths", "int64", "batch", 1), (), Role.LENGTHS),
+        (spec("lengths", "float32", "batch", 1), (), Role.LENGTHS),
+        (spec("lengths", "float32", "batch", 2), (), Role.FEATURES),
         (spec("lengths", "int64", "batch", "seq"), (use("lengths", UseKind.INDEX, 99),), Role.TOKENS),
         (spec("a", "int64", "batch"), (use("a", UseKind.INDEX, 99),), Role.OTHER),
         (spec("a", "int64", "seq"), (use("a", UseKind.INDEX, 99),), Role.TOKENS),

@@ -107,6 +107,11 @@ def test_the_share_of_a_cause(
     assert share_of(items, [*items, *rest]) == expected
 
 
+def test_what_all_places_explain_together_is_told_by_the_first() -> None:
+    items = [origin(place("a"), share=0.4, joint=0.5), origin(place("b"), share=0.4, joint=None)]
+    assert share_of(items, items) == 0.5
+
+
 def test_shares_of_other_twins_do_not_add_up() -> None:
     first, second = origin(place("a"), share=0.4), origin(place("b"), {CONTENT: 0.5}, share=0.5)
     other = origin(place("c"), share=0.1)

@@ -96,6 +96,7 @@ def test_rounding_is_one_unit_of_the_largest_value_in_deviations() -> None:
     eps = float(np.finfo(np.float32).eps)
     assert rounding([np.array([3.0, -3.0], np.float32)]) == pytest.approx(eps)
     assert rounding([np.array([3.0], np.float32), np.array([-9.0, INF], np.float32)]) == pytest.approx(1.5 * eps)
+    assert rounding([np.array([0.5, -0.5], np.float32)]) == pytest.approx(eps, rel=1e-3)
     assert rounding([np.array([1, 2])]) == 0.0 and rounding([]) == 0.0
 
 

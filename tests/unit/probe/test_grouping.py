@@ -131,6 +131,13 @@ def test_auxiliary_inputs_go_with_the_content_of_their_length_or_name(auxiliary:
     assert found.domains[auxiliary.spec.name] == home
 
 
+def test_words_of_two_letters_are_no_stems() -> None:
+    found = group(
+        [d("mel", FEATURES, "batch", "m", 80), d("te", TOKENS, "batch", "t"), d("text_mask", MASK, "batch", "u")]
+    )
+    assert found.domains["text_mask"] == "mel"
+
+
 def test_the_length_counts_for_more_than_the_family() -> None:
     source, target = d("src", TOKENS, "batch", "s"), d("tgt", TOKENS, "batch", "t")
     assert group([source, target, d("encoder_mask", MASK, "batch", "t")]).domains["encoder_mask"] == "target"

@@ -12,10 +12,12 @@ from maskcheck.core.errors import RunError
 from maskcheck.core.report import PassportRow, Status, Variant
 from maskcheck.core.trace import Trace
 from maskcheck.ir.operation import Kind as K
+from maskcheck.probe.align import Axes
 from maskcheck.probe.row_traces import trace_row
 from maskcheck.probe.twins.context import TwinContext
-from maskcheck.probe.twins.pad_noise import pad_noise
+from maskcheck.probe.twins.pad_noise import _hidden, pad_noise
 from tests.fakes import FakeModel, Node
+from tests.sites import site as a_site
 from tests.unit.probe.build import STEPS, context, contract, features, masked_mean
 
 CLEAN, LEAKY, UNTESTED = Status.CLEAN, Status.LEAKY, Status.UNTESTED
@@ -103,6 +105,17 @@ def test_a_state_behind_one_that_does_not_count_is_tried() -> None:
     model = deep(2)
     model._nodes[0].function = lambda x: np.round(x).astype(np.int64)
     assert row(asked(model)).reason == "1 hidden states tried"
+
+
+def test_every_result_of_a_site_is_looked_at() -> None:
+    split = a_site("split", "Split", K.LAYOUT, ("x",), ("count", "whole", "state"))
+    readers = [a_site(name, "Op", K.MATMUL, ("count", "whole", "state"), (name,)) for name in ("one", "two")]
+    end = a_site("end", "Op", K.MATMUL, ("one", "two"), ("end",))
+    state = np.ones((1, 5, 4), np.float32)
+    tensors = {"count": np.ones((1, 5, 4), np.int64), "whole": np.ones((1, 4, 4), np.float32), "state": state}
+    steps = Axes({1: (3, 5)})
+    axes = {"count": steps, "whole": Axes(), "state": steps}
+    assert _hidden(Trace((split, *readers, end), tensors, {}), axes, ("end",)) == ["state"]
 
 
 def test_noise_is_judged_by_rounding_alone() -> None:

@@ -33,6 +33,7 @@ WIDE = list(np.eye(3, 64))
         ("answer", SEQUENCE, [[[0.1, 0.2]]], [[[0.2, 0.1]]], "1/1"),
         ("hidden", SEQUENCE, [[[0.1, 0.2]]], [[[0.2, 0.1]]], None),
         ("answer", SEQUENCE, [np.zeros((2, 64))], [np.ones((2, 64))], None),
+        ("answer", SEQUENCE, [np.zeros((2, 63))], [np.ones((2, 63))], "0/2"),
         ("logits", SEQUENCE, [np.zeros((2, 64))], [np.ones((2, 64))], "0/2"),
         ("answer", SEQUENCE, [np.zeros((2, 3, 4))], [np.ones((2, 3, 4))], None),
         ("ids", POOLED, [[1, 2, 3]], [[1, 5, 3]], "1/3"),

@@ -77,6 +77,11 @@ def test_the_row_that_moved_most_is_told() -> None:
     assert judge().compare(ONES, answers).row == 2
 
 
+def test_the_row_that_moved_most_is_told_within_rounding_too() -> None:
+    gap = judge().compare(ONES, moved("vector", 2, 0.5 * LOOSE))
+    assert (gap.leaks, gap.row) == (False, 2)
+
+
 def test_the_row_is_that_of_the_output_that_exceeds_its_own_limit_most() -> None:
     answers = moved("vector", 2, 0.05)  # five times its limit
     answers["logits"][1][0] += 0.2  # not much above its own

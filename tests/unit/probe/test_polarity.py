@@ -188,6 +188,12 @@ def test_position_zero_reaches_itself_and_says_nothing() -> None:
     assert settled(tagger, told=contract(X, spec, output=STEPS))[0].valid_when == 1
 
 
+def test_an_answer_of_one_step_is_kept_whole() -> None:
+    spec = replace(MASK, valid_when=None)
+    found, told = settled(lambda x, mask: zeros(x, mask)[:, None], told=contract(X, spec, output=STEPS))
+    assert found.valid_when == 0 and told.choices == ()
+
+
 @pytest.mark.parametrize(("precision", "sound"), [("float32", False), ("float16", True), ("bfloat16", True)])
 def test_coarser_precisions_may_move_further_before_pads_count(precision: str, sound: bool) -> None:
     assert Response(pads=0.01, token=1.0).sound(precision) is sound
@@ -259,6 +265,11 @@ def of_ids(answer: Answer, fixed: int | None = None) -> tuple[InputContract, Con
 def test_a_mask_beside_ids_that_tell_the_padding_is_read_by_the_number_of_pads(real: int, valid_when: int) -> None:
     spec, told = of_ids(lambda ids, mask: masked_mean(ids[..., None] / 10, mask == real))
     assert spec.valid_when == valid_when and told.choices == ()
+
+
+def test_pads_of_such_ids_keep_the_pad_id_while_a_mask_is_tried() -> None:
+    spec, told = of_ids(lambda ids, mask: masked_mean(ids[..., None] / 10, ids != 0))
+    assert spec.valid_when == 1 and told.choices == ()
 
 
 @pytest.mark.parametrize("fixed", [None, 10])

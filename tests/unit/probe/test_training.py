@@ -32,6 +32,7 @@ class Trained(FakeModel):
     labels: np.ndarray | None = None
     has_gradients = True
     frozen = False
+    small = False
     dropped: tuple[str, ...] = ()
     grown: tuple[str, ...] = ()
     large = 1.0
@@ -62,6 +63,8 @@ class Trained(FakeModel):
         }
         if self.frozen:
             gradients = {"frozen": np.zeros(2)}
+        if self.small:
+            gradients = {"small": np.array([1e-6 * (1 + by.get("small", 0))])}
         if padded:
             gradients = {
                 k: v.repeat(2) if k in self.grown else v for k, v in gradients.items() if k not in self.dropped
@@ -106,10 +109,10 @@ def test_what_stays_what_it_was_is_clean_and_needs_no_facts() -> None:
     ("moves", "leaky"),
     [
         ({"loss": 0.5}, "loss"),
-        ({"loss": 1.2e-4}, "loss"),
+        ({"loss": 1.05e-4}, "loss"),
         ({"accuracy": 0.5}, "metric accuracy"),
         ({"first": 0.5}, "gradient"),
-        ({"first": 1.2e-3}, "gradient"),
+        ({"first": 1.05e-3}, "gradient"),
     ],
 )
 def test_what_moves_is_told_in_its_row(moves: dict[str, float], leaky: str) -> None:
@@ -118,7 +121,7 @@ def test_what_moves_is_told_in_its_row(moves: dict[str, float], leaky: str) -> N
     assert told.facts is not None
 
 
-@pytest.mark.parametrize("moves", [{"loss": 0.8e-4}, {"first": 0.8e-3}, {"tiny": 1e-8}])
+@pytest.mark.parametrize("moves", [{"loss": 0.95e-4}, {"first": 0.95e-3}, {"tiny": 1e-8}])
 def test_rounding_moves_nothing(moves: dict[str, float]) -> None:
     assert found(moves=moves)[0].facts is None
 
@@ -168,6 +171,11 @@ def test_answers_by_step_are_compared_at_real_steps_only() -> None:
         in_training=lambda x, mask: x + (mask[..., None] == 0),
     )
     assert told.facts is not None and not told.facts.answers_move
+
+
+def test_small_gradients_are_judged_by_their_own_size() -> None:
+    told, _, _ = found(small=True, moves={"small": 0.01})
+    assert told.facts is not None and told.facts.gradients == (("small", pytest.approx(0.01)),)
 
 
 def test_gradients_that_are_all_zero_do_not_move() -> None:

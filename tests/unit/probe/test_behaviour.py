@@ -243,6 +243,22 @@ def test_axes_of_answers_are_whatever_grows(
 
 
 @pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (lambda x: x, OutputKind.SEQUENCE),
+        (lambda x: x.mean(2), OutputKind.SEQUENCE),
+        (lambda x: x.mean((1, 2)), OutputKind.POOLED),
+    ],
+)
+def test_height_and_width_of_an_image_are_no_attention(answer: Callable[..., np.ndarray], kind: OutputKind) -> None:
+    image = replace(X, dims=(BATCH, "height", "width", None), shape=(0, 0, 0, 3), domain="image")
+    told = Contract((Domain("image", (Dimension("height"), Dimension("width"))),), (image,), ())
+    model = features(answer, mask=False)
+    found = settle_outputs(model, told, model.outputs, working(model, told)).outputs[0]
+    assert found.kind is kind and found.domain == ("image" if kind is OutputKind.SEQUENCE else None)
+
+
+@pytest.mark.parametrize(
     ("answer", "kind", "dims"),
     [
         (lambda x: x, OutputKind.SEQUENCE, (BATCH, "seq", None)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,9 @@ def test_every_floating_tensor_has_a_noise_of_its_own() -> None:
     base = model.trace({"x": call.rows[0].content["x"][None], "mask": np.ones((1, 9), dtype=np.int64)})
     noise = site_noise(model, told, call, base, seed=0)
     assert "mask" not in noise, "it is made of integers"
+    further = {"gone": np.zeros(3, np.float32), "answer": np.zeros((2, 2), np.float32)}
+    odd = replace(base, tensors={**base.tensors, **further})
+    assert not {"gone", "answer"} & set(site_noise(model, told, call, odd, seed=0))
     assert noise["answer"] > 1e-6
 
 

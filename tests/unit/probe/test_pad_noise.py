@@ -15,7 +15,7 @@ from maskcheck.ir.operation import Kind as K
 from maskcheck.probe.align import Axes
 from maskcheck.probe.row_traces import trace_row
 from maskcheck.probe.twins.context import TwinContext
-from maskcheck.probe.twins.pad_noise import _hidden, pad_noise
+from maskcheck.probe.twins.pad_noise import _hidden, _noisy, pad_noise
 from tests.fakes import FakeModel, Node
 from tests.sites import site as a_site
 from tests.unit.probe.build import STEPS, context, contract, features, masked_mean
@@ -115,7 +115,25 @@ def test_every_result_of_a_site_is_looked_at() -> None:
     tensors = {"count": np.ones((1, 5, 4), np.int64), "whole": np.ones((1, 4, 4), np.float32), "state": state}
     steps = Axes({1: (3, 5)})
     axes = {"count": steps, "whole": Axes(), "state": steps}
-    assert _hidden(Trace((split, *readers, end), tensors, {}), axes, ("end",)) == ["state"]
+    trace = Trace((split, *readers, end), tensors, {})
+    assert _hidden(trace, axes, ("end",)) == ["state"]
+
+
+@pytest.mark.parametrize(("shape", "output"), [((1, 5), "end"), ((1, 5, 4), "elsewhere")], ids=["no features", "dead"])
+def test_a_state_has_features_and_reaches_an_answer(shape: tuple[int, ...], output: str) -> None:
+    made = a_site("made", "Op", K.MATMUL, ("x",), ("state",))
+    readers = [a_site(name, "Op", K.MATMUL, ("state",), (name,)) for name in ("one", "two")]
+    end = a_site("end", "Op", K.MATMUL, ("one", "two"), ("end",))
+    trace = Trace((made, *readers, end), {"state": np.ones(shape, np.float32)}, {})
+    assert _hidden(trace, {"state": Axes({1: (3, 5)})}, (output,)) == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_noise_has_the_scale_of_the_state(scale: float) -> None:
+    state = np.random.default_rng(0).standard_normal((1, 400, 8)) * scale
+    moved = _noisy(state, Axes({1: (100, 400)}), seed=0) - state
+    assert (moved[:, :100] == 0).all() and moved[:, 100:].std() == pytest.approx(scale, rel=0.1)
+    assert _noisy(state * 0, Axes({1: (100, 400)}), seed=0).std() > 0.5
 
 
 def test_noise_is_judged_by_rounding_alone() -> None:

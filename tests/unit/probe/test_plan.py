@@ -30,6 +30,11 @@ def test_long_sequences_have_pads_in_proportion() -> None:
     assert cases(chosen(60)) == [(60, 61), (60, 80), (60, 125), (91, 104), (31, 51)]
 
 
+def test_short_sequences_have_a_few_pads_all_the_same() -> None:
+    assert cases(chosen(4)) == [(4, 5), (4, 7), (4, 13), (7, 9), (3, 6)]
+    assert chosen(4).few == {"seq": 7}
+
+
 def test_nothing_is_shorter_than_the_shortest_length_worth_trying() -> None:
     assert cases(chosen(9, minimum=8))[-1] == (8, 11)
 

@@ -108,6 +108,13 @@ def test_a_mask_thought_to_be_added_may_turn_out_to_be_multiplied() -> None:
     assert settled(added, "mask", "float32", Role.ADDITIVE_MASK)[0].role is Role.ADDITIVE_MASK
 
 
+@pytest.mark.parametrize(("answer", "fill"), [(added, -9e4), (ones, None)])
+def test_what_is_added_at_pads_is_kept_for_a_mask_that_is_added(answer: Answer, fill: float | None) -> None:
+    spec = replace(MASK, role=Role.ADDITIVE_MASK, dtype="float32", pad_value=-9e4, valid_when=None)
+    found, _ = settled(answer, "mask", "float32", told=contract(X, spec))
+    assert found.pad_value == fill
+
+
 @pytest.mark.parametrize(("name", "valid_when"), [("mask", 1), ("padding_mask", 0), ("key_padding_mask", 0)])
 def test_where_pads_count_under_every_reading_the_name_decides_and_that_is_a_choice(name: str, valid_when: int) -> None:
     spec, told = settled(unread, name)

@@ -150,6 +150,7 @@ def test_what_is_stated_beats_belief() -> None:
         (spec("a", "float32", "batch", 1, "seq"), (BATCH, None, "?")),
         (spec("a", "float32", "batch", 3, 8, "w2"), (BATCH, None, None, "?")),
         (spec("mask", "int64", "batch", 1, 1, "seq"), (BATCH, None, None, "?")),
+        (spec("mask", "int64", "batch", 4, 1, "seq"), (BATCH, None, None, "?")),
         (spec("mask", "int64", "batch", 1, "seq", "seq"), (BATCH, None, "?", "?")),
         (spec("mask", "int64", "batch", 4, "seq", "seq"), (BATCH, None, "?", "?")),
         (spec("mask", "int64", "batch", "seq", "seq"), (BATCH, "?", "?")),

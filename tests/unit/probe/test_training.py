@@ -203,6 +203,7 @@ def test_answers_that_are_no_numbers_or_of_another_shape_do_not_move() -> None:
     for answer in (
         lambda x, mask: np.full((len(x), 3), x.shape[1]),
         lambda x, mask: np.zeros((len(x), x.shape[1])),
+        lambda x, mask: np.full((len(x), 3), 5.0 + 1e-6 * (x.shape[1] > 9)),
     ):
         told, _, _ = found(moves={"loss": 0.5}, in_training=answer)
         assert told.facts is not None and not told.facts.answers_move

@@ -201,7 +201,11 @@ def _last_column(evidence: Evidence) -> Site | None:
         or not predicates.right_leaks(evidence)
     ):
         return None
-    makers = [s for s in evidence.upstream if s.kind is not Kind.LAYOUT and not predicates.does(s, Operation.CONSTANT)]
+    makers = [
+        s
+        for s in evidence.upstream
+        if s.kind is not Kind.LAYOUT and not predicates.does(s, Operation.CONSTANT, Operation.CONSTANT_LIKE)
+    ]
     return makers[0] if makers and makers[0].kind is Kind.RECURRENT else None
 
 

@@ -75,8 +75,8 @@ def _lengths(contract: Contract, base: int) -> dict[str, int]:
     """Different lengths for different dimensions, so that no two of them can be mistaken for one another."""
     found = {}
     for i, dimension in enumerate(contract.dimensions.values()):
-        wanted = base + 2 * i
-        found[dimension.name] = dimension.fixed or min(max(wanted, dimension.minimum), dimension.maximum or wanted)
+        wanted = max(base, dimension.minimum) + 2 * i
+        found[dimension.name] = dimension.fixed or min(wanted, dimension.maximum or wanted)
     return found
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from maskcheck.core.contract import Conflict, Role
 from maskcheck.core.report import Severity, Status, TakenForPadding, TwinKind
+from maskcheck.core.training import Change, TrainingFacts
 from maskcheck.ir.operation import Operation
+from maskcheck.ir.static_fact import FactKind, StaticFact
 from maskcheck.verdict.findings import find, share_of
-from tests.unit.verdict.build import contract, measured, origin, place, row
+from tests.unit.verdict.build import INFO, contract, measured, origin, place, row
 
 LENGTH, CONTENT, MATES = TwinKind.LENGTH, TwinKind.CONTENT, TwinKind.MATES
 LEAKY = Status.LEAKY
@@ -70,6 +74,14 @@ def test_what_only_moves_values_is_not_told_beside_a_known_place_of_the_same_dom
     assert [f.site.name for f in find(measured(LEAK, origins=(known, moved))) if f.site] == ["mean"]
 
 
+def test_the_other_side_alone_is_told_only_where_a_rule_explains_it() -> None:
+    rows = [row(TwinKind.SIDE, LEAKY, gating=False, moved=0.5)]
+    known = origin(place("sum", Operation.CUMULATIVE_SUM, "CumSum"), {TwinKind.SIDE: 0.5})
+    unknown = origin(place("reshape", Operation.RESHAPE, "Reshape"), {TwinKind.SIDE: 0.5})
+    found = find(measured(rows, origins=(known, unknown)))
+    assert [(f.site.name, f.severity) for f in found if f.site] == [("sum", Severity.INFO)]
+
+
 def test_what_only_moves_values_is_told_where_nothing_else_is() -> None:
     moved = origin(place("reshape", Operation.RESHAPE, "Reshape"))
     assert [f.site.name for f in find(measured(LEAK, origins=(moved,))) if f.site] == ["reshape"]
@@ -92,6 +104,11 @@ def test_the_share_of_a_cause(
     items = [origin(place(f"m{i}"), share=share, joint=joint) for i, share in enumerate(shares)]
     rest = [origin(place(f"o{i}"), share=share, joint=joint) for i, share in enumerate(others)]
     assert share_of(items, [*items, *rest]) == expected
+
+
+def test_what_all_places_explain_together_is_told_by_the_first() -> None:
+    items = [origin(place("a"), share=0.4, joint=0.5), origin(place("b"), share=0.4, joint=None)]
+    assert share_of(items, items) == 0.5
 
 
 def test_shares_of_other_twins_do_not_add_up() -> None:
@@ -117,6 +134,49 @@ def test_real_steps_taken_for_padding(gating: bool, happens: bool, severity: Sev
     (found,) = find(measured([row(LENGTH)], taken=(taken,)))
     assert (found.rule, found.severity) == ("MC702", severity)
     assert found.message == "A real step is taken for padding."
+
+
+TRAINED = TrainingFacts(
+    framework="keras",
+    domain="text",
+    valid=9,
+    total=12,
+    loss=Change("loss", 1.2, 1.5),
+    loss_moves=True,
+    stepwise=True,
+    metrics=(),
+    gradients=(),
+    answers_move=False,
+    answers_leak=False,
+)
+
+
+@pytest.mark.parametrize("lost", [(), ("Dense drops it",), ("Dense drops it", "Multiply drops it")])
+def test_what_padding_does_to_training_is_an_error_and_names_where_the_mask_was_lost_last(
+    lost: tuple[str, ...],
+) -> None:
+    facts = (
+        StaticFact(kind=FactKind.UNUSED_INPUT, site=None, detail="mask"),
+        *(StaticFact(kind=FactKind.MASK_DROPPED, site=None, detail=detail) for detail in lost),
+    )
+    info = replace(INFO, framework="keras", static=facts)
+    (found,) = find(measured([row(LENGTH)], training=TRAINED, info=info))
+    assert (found.rule, found.severity, found.domain, found.twins) == (
+        "MC962",
+        Severity.ERROR,
+        "text",
+        (TwinKind.TRAINING,),
+    )
+    assert (found.root_cause.reason if found.root_cause else None) == (lost[-1] if lost else None)
+    assert "1.5" in found.message and found.fix
+
+
+def test_an_origin_is_placed_where_its_cause_stands_and_related_to_where_it_shows() -> None:
+    items = (origin(place("a")), origin(place("b", Operation.CUMULATIVE_SUM, "CumSum"), {CONTENT: 0.5}, share=None))
+    rows = [*LEAK, row(CONTENT, LEAKY, gating=False, moved=0.25)]
+    found = {f.site.name: f for f in find(measured(rows, origins=items)) if f.site}
+    assert found["a"].related == () and found["b"].share is None
+    assert found["b"].twins == (CONTENT,) and found["b"].difference == 0.25
 
 
 def test_errors_come_first_and_the_larger_share_before_the_smaller() -> None:

@@ -151,6 +151,13 @@ def test_a_value_within_what_every_feature_holds_may_occur(value: float, within:
     assert _within(replace(RECOGNISED, pad_value=value), rows) is within
 
 
+def test_features_may_stand_before_the_steps() -> None:
+    first = replace(RECOGNISED, dims=(BATCH, None, "seq"), shape=(0, 3, 0))
+    rows = [Row({"seq": 3}, {"x": FRAMES.T})]
+    assert _held(first, rows[0]).tolist() == [True, False, False]
+    assert _within(replace(first, pad_value=0.0), rows) and not _within(replace(first, pad_value=0.5), rows)
+
+
 def test_the_reach_is_that_of_all_rows() -> None:
     rows = [Row({"seq": 3}, {"x": FRAMES}), Row({"seq": 3}, {"x": FRAMES + 3})]
     assert _within(replace(RECOGNISED, pad_value=1.5), rows)

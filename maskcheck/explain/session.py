@@ -298,7 +298,7 @@ def _row_runs(model: Model, contract: Contract, pair: Pair, traces: RowTraces, s
     padded, side = View(True, rows=len(rows)), pair.other.padding.side(_padded_dimension(contract, pair))
     if pair.pad_row:
         found = [e for e in entries(model, contract, traces.padded) if e.input.domain == pair.domain]
-        patches = pad_rows_changed(contract, traces.padded_batch, traces.padded, tuple(found), None, seed + 29)
+        patches = pad_rows_changed(traces.padded_batch, traces.padded, tuple(found), None, seed + 29)
         twin = model.trace(feeds(contract, traces.padded_batch), patches=patches)
         # The entry's own value is what the site computed; what its readers saw is the patch.
         twin = replace(twin, tensors={**twin.tensors, **patches})

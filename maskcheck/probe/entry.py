@@ -77,7 +77,6 @@ def one_ulp(trace: Trace, found: tuple[EntryPoint, ...], seed: int, precision: s
 
 
 def pad_rows_changed(
-    contract: Contract,
     call: PaddedBatch,
     trace: Trace,
     found: tuple[EntryPoint, ...],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskcheck.core.contract import BATCH, Contract, InputContract, Role, Side
+from maskcheck.core.contract import BATCH, Contract, InputContract, Role
 from maskcheck.core.errors import UsageError
 from maskcheck.core.model import Array
 from maskcheck.probe.layout import Row, random_features, random_tokens
@@ -166,9 +166,7 @@ class Source:
         return Row(dict(lengths), content)
 
 
-def change_position(
-    contract: Contract, row: Row, dimension: str, position: int, seed: int, side: Side = Side.RIGHT
-) -> Row:
+def change_position(contract: Contract, row: Row, dimension: str, position: int, seed: int) -> Row:
     """The same row with one real token (or frame) replaced by another, in every content input of the dimension."""
     rng = np.random.default_rng(seed * 104729 + position)
     content = dict(row.content)

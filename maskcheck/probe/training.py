@@ -81,7 +81,7 @@ def _compared(
     short, long, loss = batches.short, batches.long, batches.loss
     plain, padded = feeds(contract, short), feeds(contract, long)
     targets = model.targets(plain, loss, batches.seed)
-    wide = _widened(targets, contract, context, short, long)
+    wide = _widened(targets, context, short, long)
     before, mode = _repeatable(model, plain, targets.values, loss)
     after = model.step(padded, wide, loss, training=mode)
     dimension = context.plan.domain.dimensions[0].name
@@ -125,9 +125,7 @@ def _repeatable(
     raise RunError("the loss of the same batch differs from call to call")
 
 
-def _widened(
-    targets: Targets, contract: Contract, context: TwinContext, short: PaddedBatch, long: PaddedBatch
-) -> dict[str, Array]:
+def _widened(targets: Targets, context: TwinContext, short: PaddedBatch, long: PaddedBatch) -> dict[str, Array]:
     """Labels of the padded batch: the same ones, and the pad label behind (or before) them."""
     if not targets.stepwise:
         return dict(targets.values)

@@ -73,7 +73,7 @@ def _pad_row(context: TwinContext, fill: Array | float | None) -> tuple[Gap, Pad
     arrays = feeds(context.contract, call)
     base = context.model.trace(arrays)
     found = [e for e in entries(context.model, context.contract, base) if e.input.domain == context.domain]
-    patches = pad_rows_changed(context.contract, call, base, tuple(found), fill, context.settings.seed + 29)
+    patches = pad_rows_changed(call, base, tuple(found), fill, context.settings.seed + 29)
     if not patches:
         return None
     moved = context.model.trace(arrays, patches=patches, record=())

@@ -161,7 +161,7 @@ def test_every_pad_of_ids_gets_another_embedding_and_features_none() -> None:
     call = batch(told)
     trace = model.trace(feeds(told, call))
     points = entries(model, told, trace)
-    (patch,) = pad_rows_changed(told, call, trace, points, None, seed=0).values()
+    (patch,) = pad_rows_changed(call, trace, points, None, seed=0).values()
     moved = (patch != trace.tensors["embed"]).any(axis=-1)
     assert moved.tolist() == [[False] * 3 + [True] * 2] * 2
-    assert pad_rows_changed(told, call, trace, (EntryPoint("embed", IDS, ""),), None, seed=0) == {}
+    assert pad_rows_changed(call, trace, (EntryPoint("embed", IDS, ""),), None, seed=0) == {}

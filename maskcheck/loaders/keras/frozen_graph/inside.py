@@ -38,7 +38,8 @@ class Inside:
         fixed = {key for key in self._graph.tensors if self._dependence.level(key) is Level.CONSTANT}
         self._observable = [key for key in self._graph.tensors if key not in fixed]
         self._fixed = frozenset(fixed)
-        self.uses: tuple[InputUse, ...] = find_uses(Graph.of(self._sites), inputs, self._constants)
+        ranks = {name: inputs[name] for name in self._graph.inputs}  # in the graph's order: a signature has none
+        self.uses: tuple[InputUse, ...] = find_uses(Graph.of(self._sites), ranks, self._constants)
         self.facts: tuple[StaticFact, ...] = self._find_facts()
 
     def _read_constants(self) -> KnownConstants:

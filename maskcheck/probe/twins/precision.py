@@ -48,7 +48,7 @@ def precision(context: TwinContext, observations: Sequence[Observation]) -> Iter
         yield context.untested(TwinKind.PRECISION, wider, reason, gating=gating)
         return
     try:
-        model = context.model.recast(wider)
+        model = context.model.recast(wider.value)
     except MaskcheckError:
         model = None
     if model is None:

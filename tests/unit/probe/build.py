@@ -74,6 +74,7 @@ class Recast(FakeModel):
     wide: FakeModel | None = None
 
     def recast(self, precision: str) -> Any:
+        assert type(precision) is str, "frameworks are handed the name; Keras takes no member of an enumeration for it"
         self.asked = (*getattr(self, "asked", ()), precision)
         return self.wide
 

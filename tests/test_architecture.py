@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from importlinter.cli import lint_imports
 
 import maskcheck
 
@@ -59,11 +58,15 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def test_imports_run_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The contracts of ``[tool.importlinter]`` in pyproject.toml are kept; ``lint-imports`` says the same."""
-    monkeypatch.setattr(sys, "path", list(sys.path))  # the linter adds to it
-    code = lint_imports(config_filename=str(SETTINGS), no_cache=True, no_logo=True)
-    assert code == 0, capsys.readouterr().out
+def test_imports_run_one_way() -> None:
+    """The contracts of ``[tool.importlinter]`` in pyproject.toml are kept; ``lint-imports`` says the same.
+
+    In a process of its own: the linter closes the output that pytest captures.
+    """
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=SETTINGS.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 BREACHES = {

@@ -140,7 +140,7 @@ def _probe_and_judge(
     settings: Settings,
     progress: Progress,
 ) -> ModelReport:
-    """Run the results under a contract, explain what leaks, judge."""
+    """Run the twins under a contract, explain what leaks, judge."""
     recorded = read_recorded(settings.inputs, inferred.contract) if settings.inputs else ()
     results, explanation = _run_and_explain(model, inferred, recorded, settings, progress)
     contract = inferred.contract
